@@ -1,0 +1,223 @@
+//! Time: what it is now, how long something took, and waiting.
+//!
+//! Every wait, deadline and Retry-After of this crate goes through a [`Clock`], so that a test moves
+//! ninety days in a moment and no test sleeps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A wait that ends when its clock says so.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+
+/// Tells the time and waits.
+///
+/// 1. `now` is the wall clock: it may jump, and is used only for what others stated as a date.
+/// 2. `monotonic` never steps back: it is used for ages and pauses within one process.
+/// 3. `sleep` ends once `monotonic` has advanced by the duration; dropping it cancels the wait.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The wall clock.
+    fn now(&self) -> SystemTime;
+    /// Time since some fixed moment, never stepping back.
+    fn monotonic(&self) -> Duration;
+    /// Waits for `duration`.
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+/// The machine's own clock, with Tokio's timer.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic time starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// A clock that stands still until it is told to advance.
+///
+/// Clones share one time, so a broker and an emulator that hold clones live in the same moment.
+#[derive(Debug, Clone)]
+pub struct VirtualClock {
+    shared: Arc<Mutex<VirtualTime>>,
+}
+
+#[derive(Debug)]
+struct VirtualTime {
+    epoch: SystemTime,
+    elapsed: Duration,
+    sleepers: BTreeMap<(Duration, u64), Waker>,
+    next_sleeper: u64,
+}
+
+impl VirtualClock {
+    /// A clock that stands at `epoch`.
+    #[must_use]
+    pub fn starting_at(epoch: SystemTime) -> Self {
+        let shared = VirtualTime {
+            epoch,
+            elapsed: Duration::ZERO,
+            sleepers: BTreeMap::new(),
+            next_sleeper: 0,
+        };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Moves both times forward and wakes every sleeper whose time has come.
+    pub fn advance(&self, by: Duration) {
+        let woken = {
+            let mut time = self.time();
+            time.elapsed += by;
+            let later = (time.elapsed, u64::MAX);
+            let still_asleep = time.sleepers.split_off(&later);
+            std::mem::replace(&mut time.sleepers, still_asleep)
+        };
+        woken.into_values().for_each(Waker::wake);
+    }
+
+    /// How many waits are under way: a test advances once the one it means has begun.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.time().sleepers.len()
+    }
+
+    fn time(&self) -> std::sync::MutexGuard<'_, VirtualTime> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for VirtualClock {
+    /// Stands at the machine's present time, in whole seconds.
+    fn default() -> Self {
+        Self::starting_at(from_unix_seconds(unix_seconds(SystemTime::now())))
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> SystemTime {
+        let time = self.time();
+        time.epoch + time.elapsed
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.time().elapsed
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let mut time = self.time();
+        let until = time.elapsed + duration;
+        time.next_sleeper += 1;
+        let key = (until, time.next_sleeper);
+        Box::pin(VirtualSleep { clock: self.clone(), key })
+    }
+}
+
+/// Registered with the clock only while somebody polls it.
+struct VirtualSleep {
+    clock: VirtualClock,
+    key: (Duration, u64),
+}
+
+impl Future for VirtualSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut time = self.clock.time();
+        if time.elapsed >= self.key.0 {
+            time.sleepers.remove(&self.key);
+            return Poll::Ready(());
+        }
+        time.sleepers.insert(self.key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for VirtualSleep {
+    fn drop(&mut self) {
+        self.clock.time().sleepers.remove(&self.key);
+    }
+}
+
+/// Whole seconds since 1970; a time before that counts as 0.
+pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The time that many seconds after 1970, held to the year 9999 so that no input can overflow.
+pub(crate) fn from_unix_seconds(seconds: u64) -> SystemTime {
+    const YEAR_9999: u64 = 253_370_764_800;
+    UNIX_EPOCH + Duration::from_secs(seconds.min(YEAR_9999))
+}
+
+/// How long ago `earlier` was; zero if it is not past.
+pub(crate) fn age(now: SystemTime, earlier: SystemTime) -> Duration {
+    now.duration_since(earlier).unwrap_or(Duration::ZERO)
+}
+
+/// `SystemTime` as whole seconds since 1970, for `#[serde(with)]`.
+pub(crate) mod as_seconds {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(super::unix_seconds(*time))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        u64::deserialize(from).map(super::from_unix_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_virtual_sleep_ends_when_told_and_leaves_nothing() {
+        let clock = VirtualClock::starting_at(UNIX_EPOCH);
+        let sleep = tokio::spawn(clock.sleep(Duration::from_secs(5)));
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(4));
+        assert_eq!(clock.sleepers(), 1);
+        clock.advance(Duration::from_secs(1));
+        sleep.await.expect("the sleeper ends");
+        assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[test]
+    fn dates_cannot_overflow() {
+        assert_eq!(unix_seconds(from_unix_seconds(u64::MAX)), 253_370_764_800);
+        assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_secs(1)), 0);
+    }
+}

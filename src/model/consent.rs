@@ -1,0 +1,382 @@
+//! A partner's standing permission, and how its state moves.
+//!
+//! The transitions are pure: they take what was seen and when, and return the next state. Whoever
+//! loads a consent, moves it and stores it again does so by compare-and-swap (`exchange`,
+//! `onboarding`, `offboarding`).
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::{age, as_seconds};
+use super::entra_error::{Cause, Reach};
+use super::mfa::MfaProof;
+use super::scope::{Resource, Scopes};
+use super::secret::{RefreshToken, sealed_text};
+use super::tenant::{AccountId, TenantId, UserId};
+
+/// A partner's standing permission, with its proof. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    pub(crate) partner: TenantId,
+    pub(crate) account: AccountId,
+    pub(crate) user: ConsentingUser,
+    pub(crate) scopes: Scopes,
+    pub(crate) mfa: Option<MfaProof>,
+    pub(crate) flow: String,
+    pub(crate) generation: u64,
+    /// The last withdrawal, in seconds since 1970: no flow that began before it counts any more.
+    pub(crate) withdrawn_at: Option<u64>,
+    #[serde(with = "as_seconds")]
+    pub(crate) confirmed_at: SystemTime,
+    #[serde(with = "as_seconds")]
+    pub(crate) token_issued_at: SystemTime,
+    pub(crate) state: ConsentState,
+}
+
+impl Consent {
+    /// The tenant whose user consented.
+    #[must_use]
+    pub const fn partner(&self) -> TenantId {
+        self.partner
+    }
+
+    /// The host's own record that this partner is bound to.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Who consented.
+    #[must_use]
+    pub const fn user(&self) -> &ConsentingUser {
+        &self.user
+    }
+
+    /// What was granted.
+    #[must_use]
+    pub const fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// The proof of a second factor; absent only under a policy that does not ask for one.
+    #[must_use]
+    pub const fn mfa(&self) -> Option<&MfaProof> {
+        self.mfa.as_ref()
+    }
+
+    /// Counts the partner's consents and withdrawals: a higher one replaced the lower.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// When a person confirmed it.
+    #[must_use]
+    pub const fn confirmed_at(&self) -> SystemTime {
+        self.confirmed_at
+    }
+
+    /// Its state as last seen.
+    #[must_use]
+    pub const fn state(&self) -> &ConsentState {
+        &self.state
+    }
+
+    /// When the stored refresh token dies, unless it is replaced before: 90 days after its own
+    /// issue, however often it is used (Microsoft identity platform, "Refresh tokens").
+    #[must_use]
+    pub fn deadline(&self) -> SystemTime {
+        self.token_issued_at + REFRESH_TOKEN_LIFE
+    }
+
+    /// Whether the partner was withdrawn after `begun_at`, whatever came since.
+    pub(crate) fn was_withdrawn_since(&self, begun_at: SystemTime) -> bool {
+        self.withdrawn_at.is_some_and(|at| super::clock::unix_seconds(begun_at) <= at)
+    }
+
+    pub(crate) fn is_older_than(&self, limit: Duration, now: SystemTime) -> bool {
+        age(now, self.token_issued_at) > limit
+    }
+}
+
+/// A refresh token lives this long from its own issue.
+const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(90 * 86_400);
+
+/// The person whose sign-in a consent rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentingUser {
+    pub(crate) id: UserId,
+    pub(crate) subject: String,
+    pub(crate) name: Option<String>,
+    pub(crate) guest: Guest,
+    pub(crate) roles: Option<Vec<String>>,
+}
+
+impl ConsentingUser {
+    /// The object id within the partner's tenant: the identity.
+    #[must_use]
+    pub const fn id(&self) -> UserId {
+        self.id
+    }
+
+    /// The name Entra shows, for display only: anyone can give himself any name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the account is a guest in this tenant.
+    #[must_use]
+    pub const fn guest(&self) -> Guest {
+        self.guest
+    }
+
+    /// Template ids of the directory roles (`wids`), where Entra told them; `None` means not known.
+    #[must_use]
+    pub fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
+    }
+}
+
+impl fmt::Display for ConsentingUser {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(out, "{name} ({})", self.id),
+            None => self.id.fmt(out),
+        }
+    }
+}
+
+/// Whether an account belongs to another tenant than the one it signed in to.
+///
+/// Source: Microsoft identity platform, "Optional claims" (`acct`) and "ID token claims" (`idp`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Guest {
+    /// A member.
+    No,
+    /// A guest: another tenant decides about its sign-in.
+    Yes,
+    /// The token did not say it in a way that could be read.
+    Unknown,
+}
+
+/// Where a consent stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ConsentState {
+    /// The last use succeeded.
+    Live,
+    /// The last use at the partner's own tenant failed for a reason that may pass.
+    Suspended(Suspension),
+    /// It is over: the cause was seen twice, at least 15 minutes apart.
+    Ended {
+        /// Why.
+        cause: Cause,
+        /// Since when.
+        #[serde(with = "as_seconds")]
+        since: SystemTime,
+    },
+    /// We let it go.
+    Withdrawn {
+        /// When.
+        #[serde(with = "as_seconds")]
+        at: SystemTime,
+    },
+}
+
+/// A pause in a consent's life, with the time of the next try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    cause: Cause,
+    #[serde(with = "as_seconds")]
+    since: SystemTime,
+    #[serde(with = "as_seconds")]
+    next_probe: SystemTime,
+    probes: u32,
+    /// When a cause that ends a consent was first seen; any other answer clears it.
+    ending: Option<u64>,
+}
+
+impl Suspension {
+    /// What the last answer was.
+    #[must_use]
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// Since when uses fail.
+    #[must_use]
+    pub const fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// When the next use will be tried; until then callers get this answer without a request.
+    #[must_use]
+    pub const fn next_probe(&self) -> SystemTime {
+        self.next_probe
+    }
+
+    fn begun(cause: Cause, now: SystemTime) -> Self {
+        let next_probe = now + FIRST_PAUSE;
+        let ending = cause.ends_consent().then(|| super::clock::unix_seconds(now));
+        Self { cause, since: now, next_probe, probes: 0, ending }
+    }
+
+    fn again(&self, cause: Cause, now: SystemTime) -> Self {
+        let probes = self.probes.saturating_add(1);
+        let pause = FIRST_PAUSE.saturating_mul(1 << probes.min(16)).min(LONGEST_PAUSE);
+        let seen = cause.ends_consent().then(|| super::clock::unix_seconds(now));
+        let ending = seen.map(|now| self.ending.unwrap_or(now));
+        Self { cause, since: self.since, next_probe: now + pause, probes, ending }
+    }
+
+    fn has_ended_by(&self, cause: Cause, now: SystemTime) -> bool {
+        let waited = |first| age(now, super::clock::from_unix_seconds(first)) >= SECOND_LOOK;
+        cause.ends_consent() && self.ending.is_some_and(waited)
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// One bad answer may be the server's own fault; only the same verdict after this time counts.
+const SECOND_LOOK: Duration = Duration::from_secs(15 * 60);
+
+impl ConsentState {
+    /// The state after a failure at the partner's own tenant that concerns the whole consent.
+    #[must_use]
+    pub(crate) fn failed(&self, cause: Cause, now: SystemTime) -> Self {
+        match self {
+            Self::Live => Self::Suspended(Suspension::begun(cause, now)),
+            Self::Suspended(pause) if pause.has_ended_by(cause, now) => {
+                Self::Ended { cause, since: now }
+            }
+            Self::Suspended(pause) => Self::Suspended(pause.again(cause, now)),
+            Self::Ended { .. } | Self::Withdrawn { .. } => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ConsentState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live => out.write_str("live"),
+            Self::Suspended(pause) => write!(out, "suspended: {}", pause.cause),
+            Self::Ended { cause, .. } => write!(out, "ended: {cause}"),
+            Self::Withdrawn { .. } => out.write_str("withdrawn"),
+        }
+    }
+}
+
+/// Whether a failure at the partner's own tenant says something of the whole consent.
+///
+/// One tenant's answer never speaks for the application, and an answer about one resource speaks
+/// for the consent only when that resource is Partner Center.
+pub(crate) fn concerns_consent(cause: Cause, resource: &Resource) -> bool {
+    match cause.reach() {
+        Reach::Consent => true,
+        Reach::Target => *resource == Resource::PartnerCenter && !cause.is_transient(),
+        _ => false,
+    }
+}
+
+/// A consent with the secret that makes it work: the form that is sealed and stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredConsent {
+    pub(crate) consent: Consent,
+    pub(crate) token: Option<StoredToken>,
+}
+
+/// The refresh token in use, wiped with its record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredToken(#[serde(with = "sealed_text")] pub(crate) RefreshToken);
+
+impl StoredConsent {
+    /// After a success at the partner's own tenant: live, and with the new token where one came.
+    pub(crate) fn renewed(&self, token: Option<RefreshToken>, asked_at: SystemTime) -> Self {
+        let mut next = self.clone();
+        next.consent.state = ConsentState::Live;
+        if let Some(token) = token {
+            next.token = Some(StoredToken(token));
+            next.consent.token_issued_at = asked_at;
+        }
+        next
+    }
+
+    /// After a failure at the partner's own tenant. The token is kept until replaced or withdrawn.
+    pub(crate) fn failed(&self, cause: Cause, now: SystemTime) -> Self {
+        let mut next = self.clone();
+        next.consent.state = self.consent.state.failed(cause, now);
+        next
+    }
+
+    /// The tombstone: a higher generation without a token, which nothing in flight can undo.
+    pub(crate) fn withdrawn(&self, now: SystemTime) -> Self {
+        let mut next = self.clone();
+        next.consent.generation += 1;
+        next.consent.withdrawn_at = Some(super::clock::unix_seconds(now));
+        next.consent.state = ConsentState::Withdrawn { at: now };
+        next.token = None;
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn at(minutes: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(minutes * 60)
+    }
+
+    #[test]
+    fn one_look_never_ends_a_consent() {
+        let seen = ConsentState::Live.failed(Cause::GrantRevoked, at(0));
+        assert!(matches!(&seen, ConsentState::Suspended(pause) if pause.since() == at(0)));
+        let soon = seen.failed(Cause::GrantRevoked, at(14));
+        assert!(matches!(soon, ConsentState::Suspended(_)));
+        let later = soon.failed(Cause::GrantRevoked, at(15));
+        assert_eq!(later, ConsentState::Ended { cause: Cause::GrantRevoked, since: at(15) });
+    }
+
+    #[test]
+    fn a_cause_that_may_pass_never_ends_a_consent() {
+        let mut state = ConsentState::Live;
+        for minute in 0..10_000 {
+            state = state.failed(Cause::AccountLocked, at(minute * 30));
+        }
+        assert!(matches!(state, ConsentState::Suspended(_)));
+    }
+
+    #[test]
+    fn another_answer_in_between_starts_the_second_look_anew() {
+        let state = ConsentState::Live
+            .failed(Cause::GrantRevoked, at(0))
+            .failed(Cause::AccountLocked, at(10))
+            .failed(Cause::GrantRevoked, at(20));
+        assert!(matches!(state, ConsentState::Suspended(_)));
+    }
+
+    #[test]
+    fn pauses_grow_to_six_hours() {
+        let mut state = ConsentState::Live;
+        for _ in 0..40 {
+            state = state.failed(Cause::ConditionalAccess, at(0));
+        }
+        let ConsentState::Suspended(pause) = state else { panic!("{state}") };
+        assert_eq!(pause.next_probe(), at(6 * 60));
+    }
+
+    #[test]
+    fn what_is_over_stays_over() {
+        let ended = ConsentState::Ended { cause: Cause::GrantExpired, since: at(1) };
+        assert_eq!(ended.failed(Cause::GrantRevoked, at(99)), ended);
+        let withdrawn = ConsentState::Withdrawn { at: at(1) };
+        assert_eq!(withdrawn.failed(Cause::GrantRevoked, at(99)), withdrawn);
+    }
+}

@@ -1,0 +1,173 @@
+//! What happened, in words that can hold no secret.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::consent::ConsentState;
+use super::entra_error::Cause;
+use super::policy::Refused;
+use super::scope::Resource;
+use super::tenant::{AccountId, TenantId, UserId};
+
+/// Something an operator or an auditor may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A consent flow began.
+    ConsentRequested {
+        /// The tenant asked, or none at a first contact.
+        partner: Option<TenantId>,
+        /// In whose name.
+        account: AccountId,
+    },
+    /// A person consented and the proof held; it waits for confirmation.
+    ConsentFound {
+        /// The partner.
+        partner: TenantId,
+        /// Who signed in.
+        user: UserId,
+    },
+    /// A consent was refused; nothing is stored.
+    ConsentRefused {
+        /// The partner, where it is known.
+        partner: Option<TenantId>,
+        /// Why.
+        refused: Refused,
+    },
+    /// A consent was confirmed and stands.
+    ConsentConfirmed {
+        /// The partner.
+        partner: TenantId,
+        /// Who consented.
+        user: UserId,
+        /// In whose name.
+        account: AccountId,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A refresh token was exchanged for an access token.
+    Exchanged {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The tenant the access token is for.
+        tenant: TenantId,
+        /// The API it is for.
+        resource: Resource,
+        /// Whether the stored refresh token was replaced.
+        rotated: bool,
+    },
+    /// An exchange was refused by Entra.
+    ExchangeRefused {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The tenant asked.
+        tenant: TenantId,
+        /// The API asked for.
+        resource: Resource,
+        /// Why.
+        cause: Cause,
+        /// Entra's name for this answer, to quote to its support.
+        correlation_id: Option<String>,
+    },
+    /// A consent's state moved.
+    StateChanged {
+        /// The partner.
+        partner: TenantId,
+        /// Before.
+        from: ConsentState,
+        /// After.
+        to: ConsentState,
+    },
+    /// The store refused a rotated token: it is kept in memory and its write is retried.
+    Unsaved {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// A token that was unsaved is stored now.
+    Saved {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// The store could not be read; what is known from before is used.
+    StoreUnreadable {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// A renewal failed while a valid access token is held; that one was handed out.
+    ServedWhileFailing {
+        /// The partner whose consent is used.
+        partner: TenantId,
+        /// The tenant the access token is for.
+        tenant: TenantId,
+        /// Until when it is valid.
+        until: SystemTime,
+    },
+    /// A customer-tenant reply came without an ID token, or with another user's object id.
+    UnprovenUser {
+        /// The partner.
+        partner: TenantId,
+        /// The tenant asked.
+        tenant: TenantId,
+    },
+}
+
+/// Told of every event, on the task that caused it.
+///
+/// It must be quick, and it can neither fail nor stall a token: a panic in it is caught.
+pub trait Observer: Send + Sync + 'static {
+    /// Takes note of an event.
+    fn record(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
+    fn record(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Everybody who is told.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Arc<[Arc<dyn Observer>]>);
+
+impl Observers {
+    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
+        Self(observers.into())
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        tracing::debug!(?event, "consent event");
+        for observer in self.0.iter() {
+            let told = catch_unwind(AssertUnwindSafe(|| observer.record(event)));
+            if told.is_err() {
+                tracing::error!("an observer panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Observers({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_panicking_observer_silences_nobody() {
+        let heard = Arc::new(Mutex::new(0));
+        let counter = heard.clone();
+        let broken = |_: &Event| panic!("on purpose");
+        let working = move |_: &Event| *counter.lock().expect("not poisoned") += 1;
+        let observers = Observers::new(vec![Arc::new(broken), Arc::new(working)]);
+        let partner = TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID");
+        observers.tell(&Event::Saved { partner });
+        assert_eq!(*heard.lock().expect("not poisoned"), 1);
+    }
+}

@@ -1,0 +1,14 @@
+//! Values, parsed once, without I/O.
+
+pub(crate) mod clock;
+pub(crate) mod cloud;
+pub(crate) mod consent;
+pub(crate) mod entra_error;
+pub(crate) mod event;
+pub(crate) mod invalid;
+pub(crate) mod mfa;
+pub(crate) mod policy;
+pub(crate) mod registration;
+pub(crate) mod scope;
+pub(crate) mod secret;
+pub(crate) mod tenant;

@@ -1,0 +1,302 @@
+//! What we accept beyond what Entra accepts, and the words for a refusal.
+//!
+//! The default is the strict one. A method that loosens it is called `danger_…`, so that it shouts
+//! in review.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use super::consent::{ConsentingUser, Guest};
+use super::mfa::{MfaFinding, MfaSource};
+use super::scope::Scopes;
+use super::tenant::TenantId;
+
+/// Which consents are good enough.
+///
+/// By default: a second factor proven by Partner Center's own verdict, a member of the tenant (no
+/// guest), every registered permission granted and none beyond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    mfa_sources: BTreeSet<MfaSource>,
+    mfa_required: bool,
+    mfa_within: Option<Duration>,
+    guests: BTreeSet<AcceptedGuest>,
+    scopes_beyond: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum AcceptedGuest {
+    Unknown,
+    Certain,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mfa_sources: BTreeSet::from([MfaSource::PartnerCenter]),
+            mfa_required: true,
+            mfa_within: None,
+            guests: BTreeSet::new(),
+            scopes_beyond: false,
+        }
+    }
+}
+
+impl Policy {
+    /// Refuses a consent whose sign-in may be longer ago than `limit`.
+    #[must_use]
+    pub fn mfa_within(mut self, limit: Duration) -> Self {
+        self.mfa_within = Some(limit);
+        self
+    }
+
+    /// Also believes `source` when the stronger ones cannot say.
+    #[must_use]
+    pub fn danger_also_believing(mut self, source: MfaSource) -> Self {
+        self.mfa_sources.insert(source);
+        self
+    }
+
+    /// Takes a consent without proof of a second factor. Partner Center will refuse its tokens.
+    #[must_use]
+    pub fn danger_without_mfa(mut self) -> Self {
+        self.mfa_required = false;
+        self
+    }
+
+    /// Takes the consent of a guest, whose sign-in another tenant decides about.
+    #[must_use]
+    pub fn danger_guests(mut self) -> Self {
+        self.guests.extend([AcceptedGuest::Certain, AcceptedGuest::Unknown]);
+        self
+    }
+
+    /// Takes the consent of an account of which the token does not say whether it is a guest.
+    #[must_use]
+    pub fn danger_unknown_guests(mut self) -> Self {
+        self.guests.insert(AcceptedGuest::Unknown);
+        self
+    }
+
+    /// Takes a consent that grants more than the registration asks for.
+    #[must_use]
+    pub fn danger_scopes_beyond(mut self) -> Self {
+        self.scopes_beyond = true;
+        self
+    }
+
+    pub(crate) fn believes(&self, source: MfaSource) -> bool {
+        self.mfa_sources.contains(&source)
+    }
+
+    pub(crate) fn admit(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        self.admit_user(candidate.user)?;
+        self.admit_scopes(candidate)?;
+        self.admit_mfa(candidate)
+    }
+
+    fn admit_user(&self, user: &ConsentingUser) -> Result<(), Refused> {
+        let needed = match user.guest {
+            Guest::No => return Ok(()),
+            Guest::Yes => AcceptedGuest::Certain,
+            Guest::Unknown => AcceptedGuest::Unknown,
+        };
+        if self.guests.contains(&needed) { Ok(()) } else { Err(Refused::Guest(user.guest)) }
+    }
+
+    fn admit_scopes(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        let missing = candidate.registered.beyond(candidate.granted);
+        if !missing.is_empty() {
+            return Err(Refused::ScopesMissing(missing));
+        }
+        let beyond = candidate.granted.beyond(candidate.registered);
+        if !beyond.is_empty() && !self.scopes_beyond {
+            return Err(Refused::ScopesBeyond(beyond));
+        }
+        Ok(())
+    }
+
+    fn admit_mfa(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        if !self.mfa_required {
+            return Ok(());
+        }
+        let proof = match candidate.mfa {
+            MfaFinding::Proven(proof) => proof,
+            MfaFinding::Disproven(source) => return Err(Refused::MfaMissing(source)),
+            MfaFinding::Unknown => return Err(Refused::MfaUnknown),
+        };
+        match self.mfa_within {
+            Some(limit) if !proof.signed_in().is_within(limit, candidate.now) => {
+                Err(Refused::MfaTooLongAgo)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a policy looks at.
+pub(crate) struct Candidate<'a> {
+    pub(crate) user: &'a ConsentingUser,
+    pub(crate) registered: &'a Scopes,
+    pub(crate) granted: &'a Scopes,
+    pub(crate) mfa: MfaFinding,
+    pub(crate) now: SystemTime,
+}
+
+/// Why we refused, whatever Entra said. Nothing is stored from which a token could be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The callback carried no state: it did not come from a flow that we began.
+    #[error("the callback has no state")]
+    StateMissing,
+    /// No flow with this state is known: never begun here, or swept since.
+    #[error("no consent flow with this state is known")]
+    StateUnknown,
+    /// This flow has had its callback; a second one changes nothing.
+    #[error("this consent flow has had its callback")]
+    StateReplayed,
+    /// The flow took too long.
+    #[error("this consent flow has expired")]
+    StateExpired,
+    /// The state is right, but the browser is not the one that began.
+    #[error("the callback came from another browser than the flow began in")]
+    OtherBrowser,
+    /// The answer came by query where a form was asked for, or the reverse.
+    #[error("the callback came in another response mode than was asked for")]
+    OtherResponseMode,
+    /// The answer names an issuer that the flow was not sent to (RFC 9207, section 2.4).
+    #[error("the callback names another issuer than the flow was sent to")]
+    OtherIssuer,
+    /// The person, or an administrator, said no (AADSTS65004).
+    #[error("the consent was declined")]
+    Declined,
+    /// An administrator of the partner must approve first (AADSTS90094, AADSTS90095).
+    #[error("an administrator of the partner must approve first")]
+    AdminApprovalNeeded,
+    /// Somebody of another tenant signed in.
+    #[error("tenant {found} signed in where {expected} was expected")]
+    OtherTenant {
+        /// The tenant that was asked.
+        expected: TenantId,
+        /// The tenant that answered.
+        found: TenantId,
+    },
+    /// The vendor's own tenant is never a partner.
+    #[error("tenant {0} is the vendor's own, which is never a partner")]
+    HomeTenant(TenantId),
+    /// A personal account is no partner.
+    #[error("a personal account signed in")]
+    PersonalAccount,
+    /// A guest signed in, or an account that may be one.
+    #[error("the account is a guest, or may be one ({0:?})")]
+    Guest(Guest),
+    /// No second factor was proven.
+    #[error("no second factor was proven, says {0}")]
+    MfaMissing(MfaSource),
+    /// Nothing that the policy believes could say whether a second factor was proven.
+    #[error("whether a second factor was proven could not be found out")]
+    MfaUnknown,
+    /// The sign-in was, or may have been, too long ago.
+    #[error("the sign-in was too long ago")]
+    MfaTooLongAgo,
+    /// Permissions that the application needs were not granted.
+    #[error("permissions were not granted: {0}")]
+    ScopesMissing(Scopes),
+    /// More was granted than the registration asks for.
+    #[error("permissions were granted beyond the registration: {0}")]
+    ScopesBeyond(Scopes),
+    /// This partner is bound to another account of the host.
+    #[error("partner {0} is bound to another account")]
+    NotYours(TenantId),
+    /// Another user's consent stands; replacing it needs a confirmation that names both.
+    #[error("partner {partner} stands on the consent of {standing}; {found} would replace it")]
+    OtherUser {
+        /// The partner.
+        partner: TenantId,
+        /// Whose consent stands.
+        standing: Box<ConsentingUser>,
+        /// Who signed in now.
+        found: Box<ConsentingUser>,
+    },
+    /// The standing consent has the stronger proof of a second factor.
+    #[error("the standing consent of partner {0} has the stronger proof of a second factor")]
+    WeakerProof(TenantId),
+    /// A consent was confirmed after this one's token was issued.
+    #[error("the standing consent of partner {0} is newer")]
+    OlderToken(TenantId),
+    /// The partner was withdrawn after this flow began.
+    #[error("partner {0} was withdrawn after this flow began")]
+    Withdrawn(TenantId),
+    /// What waited for confirmation is gone: declined, expired, or confirmed already.
+    #[error("there is nothing left to confirm")]
+    NothingToConfirm,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::super::mfa::{MfaAnswer, SignInTime};
+    use super::super::scope::{Resource, Scope};
+    use super::super::tenant::UserId;
+    use super::*;
+
+    fn user(guest: Guest) -> ConsentingUser {
+        let id = UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
+        ConsentingUser { id, subject: "sub".to_owned(), name: None, guest, roles: None }
+    }
+
+    fn scopes(permissions: &[&str]) -> Scopes {
+        permissions.iter().map(|p| Scope::new(Resource::Graph, p).expect("a scope")).collect()
+    }
+
+    fn verdict(
+        policy: &Policy,
+        guest: Guest,
+        granted: &[&str],
+        answer: MfaAnswer,
+    ) -> Result<(), Refused> {
+        let signed_in = SignInTime::between(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60));
+        policy.admit(&Candidate {
+            user: &user(guest),
+            registered: &scopes(&["A.Read", "B.Read"]),
+            granted: &scopes(granted),
+            mfa: MfaFinding::climb([(MfaSource::PartnerCenter, answer)], signed_in),
+            now: UNIX_EPOCH + Duration::from_secs(600),
+        })
+    }
+
+    #[test]
+    fn the_default_is_strict() {
+        let both = ["A.Read", "B.Read"];
+        let strict = Policy::default();
+        let of = |guest, granted: &[&str], answer| verdict(&strict, guest, granted, answer);
+        assert_eq!(of(Guest::No, &both, MfaAnswer::Proven), Ok(()));
+        assert!(matches!(of(Guest::Yes, &both, MfaAnswer::Proven), Err(Refused::Guest(_))));
+        assert!(matches!(of(Guest::Unknown, &both, MfaAnswer::Proven), Err(Refused::Guest(_))));
+        assert!(matches!(
+            of(Guest::No, &["A.Read"], MfaAnswer::Proven),
+            Err(Refused::ScopesMissing(_))
+        ));
+        let more = ["A.Read", "B.Read", "C.Write"];
+        assert!(matches!(of(Guest::No, &more, MfaAnswer::Proven), Err(Refused::ScopesBeyond(_))));
+        assert!(matches!(
+            of(Guest::No, &both, MfaAnswer::Disproven),
+            Err(Refused::MfaMissing(MfaSource::PartnerCenter))
+        ));
+        assert_eq!(of(Guest::No, &both, MfaAnswer::Unknown), Err(Refused::MfaUnknown));
+    }
+
+    #[test]
+    fn the_age_of_a_proof_is_counted_from_its_earliest_moment() {
+        //
+        let both = ["A.Read", "B.Read"];
+        let within = |seconds| {
+            let policy = Policy::default().mfa_within(Duration::from_secs(seconds));
+            verdict(&policy, Guest::No, &both, MfaAnswer::Proven)
+        };
+        assert_eq!(within(600), Ok(()));
+        assert_eq!(within(599), Err(Refused::MfaTooLongAgo));
+    }
+}
