@@ -1,0 +1,7 @@
+//! How we keep: keys that wrap keys, sealed records, and the stores that hold them.
+
+pub(crate) mod consents;
+pub(crate) mod keyring;
+pub(crate) mod ledger;
+pub(crate) mod seal;
+pub mod store;
