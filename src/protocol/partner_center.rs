@@ -1,0 +1,179 @@
+//! Partner Center: what it says of a token's second factor.
+//!
+//! Source: Microsoft Partner Center, "Mandating MFA for your partner tenant" and the notices of 2025
+//! and 2026 on enforcement: a request with `ValidateMfa: true` is answered with `isMfaCompliant`.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderMap, Request, Response, StatusCode};
+
+use crate::model::cloud::Cloud;
+use crate::model::mfa::MfaAnswer;
+use crate::model::secret::AccessToken;
+use crate::protocol::json::{Members, as_whole};
+use crate::transport::http::Wire;
+
+/// Partner Center's REST API of one cloud.
+#[derive(Debug)]
+pub(crate) struct PartnerCenter {
+    wire: Wire,
+    cloud: Cloud,
+}
+
+impl PartnerCenter {
+    /// The cheapest read that an administrator agent may make.
+    pub(crate) const PROBE: &str = "/v1/customers?size=1";
+
+    pub(crate) fn new(wire: Wire, cloud: Cloud) -> Self {
+        Self { wire, cloud }
+    }
+
+    /// Asks whether the user behind `token` proved a second factor. `probe_path` begins with `/`.
+    pub(crate) async fn mfa_verdict(&self, token: &AccessToken, probe_path: &str) -> MfaAnswer {
+        let Some(request) = self.probe(token, probe_path) else {
+            return MfaAnswer::Unknown;
+        };
+        match self.wire.send(request).await {
+            Ok(reply) => verdict(&reply),
+            Err(_) => MfaAnswer::Unknown,
+        }
+    }
+
+    fn probe(&self, token: &AccessToken, path: &str) -> Option<Request<Bytes>> {
+        let path = path.starts_with('/').then_some(path)?;
+        Request::get(format!("{}{path}", self.cloud.partner_center()))
+            .header(AUTHORIZATION, token.bearer())
+            .header(ACCEPT, "application/json")
+            .header("ValidateMfa", "true")
+            .body(Bytes::new())
+            .ok()
+    }
+}
+
+fn verdict(reply: &Response<Bytes>) -> MfaAnswer {
+    if reply.status() == StatusCode::UNAUTHORIZED && code(reply.body()) == Some(MFA_MISSING) {
+        return MfaAnswer::Disproven;
+    }
+    match (statement(reply.headers()), reply.status().is_success()) {
+        (Some(false), _) => MfaAnswer::Disproven,
+        (Some(true), true) => MfaAnswer::Proven,
+        (None, true) => MfaAnswer::Unknown,
+        (_, false) => MfaAnswer::Unknown,
+    }
+}
+
+/// `isMfaCompliant`, where it is there once and clear.
+fn statement(headers: &HeaderMap) -> Option<bool> {
+    let mut values = headers.get_all("isMfaCompliant").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    match value.to_str().ok()?.trim() {
+        yes if yes.eq_ignore_ascii_case("true") => Some(true),
+        no if no.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// The `code` of an error body: a number, mostly spelled as text.
+fn code(body: &[u8]) -> Option<u64> {
+    as_whole(&Members::parse(body)?.value("code")?)
+}
+
+const MFA_MISSING: u64 = 900_421;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wiremock::matchers::{header, method, path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use crate::model::clock::VirtualClock;
+    use crate::model::cloud::Origins;
+    use crate::transport::http::Reqwest;
+
+    use super::*;
+
+    fn partner_center(server: &str) -> PartnerCenter {
+        let login = "http://localhost:1";
+        let origins = Origins { login, partner_center: server, graph: login };
+        let cloud = Cloud::danger_loopback("test", origins).expect("loopback");
+        let http = Arc::new(Reqwest::new().expect("a client"));
+        PartnerCenter::new(Wire::new(http, Arc::new(VirtualClock::default())), cloud)
+    }
+
+    async fn answer(reply: ResponseTemplate) -> MfaAnswer {
+        let server = MockServer::start().await;
+        Mock::given(method("GET"))
+            .and(path("/v1/customers"))
+            .and(query_param("size", "1"))
+            .and(header("authorization", "Bearer at-canary"))
+            .and(header("validatemfa", "true"))
+            .respond_with(reply)
+            .expect(1)
+            .mount(&server)
+            .await;
+        let token = AccessToken::new("at-canary").expect("plain");
+        partner_center(&server.uri()).mfa_verdict(&token, PartnerCenter::PROBE).await
+    }
+
+    fn saying(status: u16, value: &str) -> ResponseTemplate {
+        ResponseTemplate::new(status).insert_header("isMfaCompliant", value)
+    }
+
+    #[tokio::test]
+    async fn only_a_clear_statement_proves_or_disproves() {
+        // R-095, R-098
+        let missing = r#"{"code":"900421","description":"MFA required"}"#;
+        let status = ResponseTemplate::new;
+        for (reply, expected) in [
+            (saying(200, "true"), Some(true)),
+            (saying(200, "True"), Some(true)),
+            (saying(200, "false"), Some(false)),
+            (saying(401, "false"), Some(false)),
+            (status(401).set_body_string(missing), Some(false)),
+            (status(401).set_body_string(r#"{"code":900421}"#), Some(false)),
+            (saying(401, "true").set_body_string(missing), Some(false)),
+            (saying(403, "true"), None),
+            (saying(200, "yes"), None),
+            (saying(200, "true, false"), None),
+            (saying(200, "true").append_header("isMfaCompliant", "false"), None),
+            (status(200), None),
+            (status(200).set_body_string(missing), None),
+            (status(401), None),
+            (status(401).set_body_string(r#"{"code":"800001"}"#), None),
+            (status(403).set_body_string(missing), None),
+            (status(404), None),
+            (status(429), None),
+            (status(500), None),
+            (status(302).insert_header("location", "/v1/customers?size=1"), None),
+        ] {
+            let shown = format!("{reply:?}");
+            let answer = match answer(reply).await {
+                MfaAnswer::Proven => Some(true),
+                MfaAnswer::Disproven => Some(false),
+                MfaAnswer::Unknown => None,
+            };
+            assert_eq!(answer, expected, "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_reply_is_no_verdict() {
+        let token = AccessToken::new("at").expect("plain");
+        let nobody = partner_center("http://127.0.0.1:1");
+        let verdict = nobody.mfa_verdict(&token, PartnerCenter::PROBE).await;
+        assert!(matches!(verdict, MfaAnswer::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_probe_cannot_leave_partner_center() {
+        // R-110
+        let nobody = partner_center("http://127.0.0.1:1");
+        let token = AccessToken::new("at").expect("plain");
+        for path in ["@evil.example/", ".evil.example/", "", "v1"] {
+            assert!(nobody.probe(&token, path).is_none());
+        }
+        let request = nobody.probe(&token, "//evil.example/x").expect("a path");
+        assert_eq!(request.uri().host(), Some("127.0.0.1"));
+    }
+}
