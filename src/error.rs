@@ -1,0 +1,340 @@
+//! What went wrong, and whose turn it is.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::model::entra_error::{Cause, EntraError};
+use crate::model::invalid::Invalid;
+use crate::model::policy::Refused;
+use crate::model::scope::{Resource, Scopes};
+use crate::model::tenant::TenantId;
+use crate::protocol::authorization::CallbackError;
+use crate::protocol::id_token::IdTokenError;
+use crate::protocol::token_endpoint::{BadReply, TokenError};
+use crate::storage::keyring::KeyError;
+use crate::storage::ledger::LedgerError;
+use crate::storage::store::StoreError;
+use crate::transport::client_assertion::CredentialError;
+use crate::transport::http::HttpError;
+
+/// Any failure of this crate. Cheap to clone, since callers who wait together share it.
+///
+/// Ask it for its [`remedy`](Error::remedy) and branch on that; log the error itself, which holds no
+/// secret, no reply body and no URL query.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Entra answered with an error.
+    #[error("{}: {error}", at(*partner, *tenant))]
+    Entra {
+        /// The partner whose consent was used or asked for, where it is known.
+        partner: Option<TenantId>,
+        /// The tenant that answered, where one was named.
+        tenant: Option<TenantId>,
+        /// Its answer.
+        error: Arc<EntraError>,
+    },
+    /// We refused, whatever Entra said.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The partner has no consent that could be used.
+    #[error("partner {partner} has no consent: {absence}")]
+    NoConsent {
+        /// The partner.
+        partner: TenantId,
+        /// Why not.
+        absence: Absence,
+    },
+    /// The partner's consent is suspended; the next try is made at `until`.
+    #[error("consent of partner {partner} is suspended: {cause}")]
+    Suspended {
+        /// The partner.
+        partner: TenantId,
+        /// What the last try met.
+        cause: Cause,
+        /// When the next ask makes a request again.
+        until: SystemTime,
+    },
+    /// The store refuses this partner's new refresh token, so nothing more is redeemed for now.
+    #[error("the new refresh token of partner {partner} is not stored yet")]
+    Unsaved {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// Another consent took this one's place while the request was under way.
+    #[error("the consent of partner {partner} was replaced meanwhile")]
+    Superseded {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// A token came that may do less than was asked; it is neither handed out nor kept.
+    #[error("the token for {resource} at tenant {tenant} lacks {missing}")]
+    ScopesMissing {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The tenant asked.
+        tenant: TenantId,
+        /// The API asked for.
+        resource: Resource,
+        /// What is not granted there.
+        missing: Scopes,
+    },
+    /// A token came that belongs to another tenant or user than was asked for.
+    #[error("the answer of tenant {tenant} belongs to another tenant or user")]
+    ForeignToken {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The tenant asked.
+        tenant: TenantId,
+    },
+    /// The callback could not be read.
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
+    /// The ID token does not hold.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
+    /// The token endpoint's answer is not one.
+    #[error(transparent)]
+    Reply(#[from] BadReply),
+    /// The network, or whoever answered there.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The vendor's own credential.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The key ring failed.
+    #[error("{error}{}", of(*partner))]
+    Key {
+        /// Whose key it was about, where it was about one.
+        partner: Option<TenantId>,
+        /// What it says.
+        error: KeyError,
+    },
+    /// A stored record does not open: it was altered, moved, or sealed under another key.
+    #[error("the {kind} record{} is damaged", of(*partner))]
+    Damaged {
+        /// What kind of record.
+        kind: &'static str,
+        /// Whose, where it is known.
+        partner: Option<TenantId>,
+    },
+    /// Another process wrote the same record at the same time; nothing is lost.
+    #[error("another process wrote the same record")]
+    Conflict,
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] Invalid),
+    /// The broker was closed.
+    #[error("the broker is closed")]
+    Closed,
+    /// This crate, or something the host brought, broke its word.
+    #[error("defect: {0}")]
+    Defect(&'static str),
+}
+
+/// Why there is no consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Absence {
+    /// The partner never consented, or its record was removed.
+    #[error("it never consented")]
+    Never,
+    /// The consent ended.
+    #[error("it ended ({0})")]
+    Ended(Cause),
+    /// It was withdrawn.
+    #[error("it was withdrawn")]
+    Withdrawn,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Wait, then ask again.
+    Retry {
+        /// How long at least.
+        after: Duration,
+    },
+    /// The partner must consent again.
+    AskConsentAgain {
+        /// What Entra wants proven then, to be passed on with the request.
+        claims: Option<String>,
+    },
+    /// The application needs a consent in the customer's tenant.
+    GrantInCustomer,
+    /// The delegated administration of this customer is missing or insufficient.
+    FixRelationship {
+        /// The customer.
+        customer: TenantId,
+    },
+    /// An administrator of a tenant must act.
+    AskAdministrator {
+        /// Whose.
+        tenant: TenantId,
+        /// About what.
+        why: Cause,
+    },
+    /// The vendor must mend its registration, credential, settings or store.
+    FixRegistration,
+    /// Somebody broke a rule of the protocol, or this crate is wrong: report it with the error.
+    ReportDefect,
+}
+
+impl Error {
+    /// Whose turn it is.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Entra { partner, tenant, error } => entra_remedy(*partner, *tenant, error),
+            Self::Refused(refused) => refused_remedy(refused),
+            Self::NoConsent { .. } | Self::IdToken(_) => Remedy::AskConsentAgain { claims: None },
+            Self::Suspended { partner, cause, .. } => standing_remedy(*partner, *cause),
+            Self::ScopesMissing { partner, tenant, .. } if partner == tenant => {
+                Remedy::AskConsentAgain { claims: None }
+            }
+            Self::ScopesMissing { .. } => Remedy::GrantInCustomer,
+            Self::Callback(_) => Remedy::AskConsentAgain { claims: None },
+            Self::Http(_) => Remedy::Retry { after: SOON },
+            Self::Unsaved { .. } | Self::Store(_) => Remedy::Retry { after: SOON },
+            Self::Superseded { .. } | Self::Conflict => Remedy::Retry { after: Duration::ZERO },
+            Self::Credential(_) | Self::Key { .. } | Self::Setting(_) | Self::Damaged { .. } => {
+                Remedy::FixRegistration
+            }
+            Self::ForeignToken { .. } | Self::Reply(_) | Self::Closed | Self::Defect(_) => {
+                Remedy::ReportDefect
+            }
+        }
+    }
+
+    pub(crate) fn token(
+        partner: Option<TenantId>,
+        tenant: Option<TenantId>,
+        error: TokenError,
+    ) -> Self {
+        match error {
+            TokenError::Http(error) => Self::Http(error),
+            TokenError::Entra(error) => Self::Entra { partner, tenant, error: Arc::new(error) },
+            TokenError::BadReply(problem) => Self::Reply(problem),
+            TokenError::Credential(error) => Self::Credential(error),
+            TokenError::NoScope(_) => {
+                const EXPECTED: &str = "a resource of which a permission is requested";
+                Invalid::new("resource", "is not registered", EXPECTED).into()
+            }
+        }
+    }
+}
+
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Conflict => Self::Conflict,
+            LedgerError::Store(error) => Self::Store(error),
+            LedgerError::Key { partner, error } => Self::Key { partner, error },
+            LedgerError::Damaged { kind, partner, .. } => {
+                Self::Damaged { kind: kind.name(), partner }
+            }
+        }
+    }
+}
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn entra_remedy(partner: Option<TenantId>, tenant: Option<TenantId>, error: &EntraError) -> Remedy {
+    let cause = error.cause();
+    if cause.is_transient() {
+        return Remedy::Retry { after: error.retry_after().unwrap_or(SOON) };
+    }
+    let claims = error.claims().map(str::to_owned);
+    match (partner, tenant) {
+        (Some(partner), Some(customer)) if partner != customer => {
+            customer_remedy(partner, customer, cause, claims)
+        }
+        (Some(partner), _) => partner_remedy(partner, cause, claims),
+        (None, _) => first_contact_remedy(cause, claims),
+    }
+}
+
+fn customer_remedy(
+    partner: TenantId,
+    customer: TenantId,
+    cause: Cause,
+    claims: Option<String>,
+) -> Remedy {
+    match cause {
+        Cause::ConsentMissing | Cause::ApplicationMissing | Cause::AdminApprovalRequired => {
+            Remedy::GrantInCustomer
+        }
+        Cause::RelationshipMissing
+        | Cause::AccountNotFound
+        | Cause::TenantUnknown
+        | Cause::TenantGone => Remedy::FixRelationship { customer },
+        Cause::ConditionalAccess
+        | Cause::DeviceRequired
+        | Cause::CrossTenantPolicy
+        | Cause::ApplicationDisabled
+        | Cause::ResourceMissing => Remedy::AskAdministrator { tenant: customer, why: cause },
+        _ => partner_remedy(partner, cause, claims),
+    }
+}
+
+fn partner_remedy(partner: TenantId, cause: Cause, claims: Option<String>) -> Remedy {
+    match cause {
+        Cause::ConditionalAccess
+        | Cause::DeviceRequired
+        | Cause::CrossTenantPolicy
+        | Cause::ResourceMissing
+        | Cause::PasswordReset
+        | Cause::AccountLocked
+        | Cause::AccountDisabled
+        | Cause::AccountAtRisk
+        | Cause::AccountNotFound
+        | Cause::NotAssigned
+        | Cause::TenantGone => Remedy::AskAdministrator { tenant: partner, why: cause },
+        Cause::ApplicationMissing => Remedy::AskConsentAgain { claims },
+        _ => first_contact_remedy(cause, claims),
+    }
+}
+
+fn first_contact_remedy(cause: Cause, claims: Option<String>) -> Remedy {
+    match cause {
+        Cause::RegistrationIncomplete
+        | Cause::ApplicationDisabled
+        | Cause::ApplicationMissing
+        | Cause::CredentialRejected
+        | Cause::RedirectRefused
+        | Cause::TenantUnknown
+        | Cause::CloudMismatch => Remedy::FixRegistration,
+        Cause::RequestMalformed | Cause::Looping | Cause::Unknown => Remedy::ReportDefect,
+        _ => Remedy::AskConsentAgain { claims },
+    }
+}
+
+fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
+    partner_remedy(partner, cause, None)
+}
+
+fn refused_remedy(refused: &Refused) -> Remedy {
+    match refused {
+        Refused::HomeTenant(_) => Remedy::FixRegistration,
+        Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
+        _ => Remedy::AskConsentAgain { claims: None },
+    }
+}
+
+fn at(partner: Option<TenantId>, tenant: Option<TenantId>) -> String {
+    match (partner, tenant) {
+        (Some(partner), Some(tenant)) if partner != tenant => {
+            format!("partner {partner} at customer {tenant}")
+        }
+        (Some(partner), _) => format!("partner {partner}"),
+        (None, _) => "first contact".to_owned(),
+    }
+}
+
+fn of(partner: Option<TenantId>) -> String {
+    partner.map(|partner| format!(" of partner {partner}")).unwrap_or_default()
+}
