@@ -1,0 +1,217 @@
+//! Redemption at the partner's own tenant, the only one that replaces the stored refresh token.
+//!
+//! The new refresh token is stored before the access token is handed out. Whoever loses a
+//! compare-and-swap keeps the winner's.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Desk, Exchange, is_pausing, usable};
+use crate::error::Error;
+use crate::journeys::cache::CacheKey;
+use crate::journeys::flight::Landing;
+use crate::model::cloud::Authority;
+use crate::model::consent::{Consent, ConsentState, StoredConsent, concerns_consent};
+use crate::model::entra_error::Cause;
+use crate::model::event::Event;
+use crate::model::tenant::TenantId;
+use crate::protocol::token_endpoint::{TokenError, TokenReply};
+use crate::storage::ledger::{Held, LedgerError};
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// A writer who loses this often leaves the winner's token: Entra honours both.
+const TRIES: usize = 8;
+
+impl Exchange {
+    pub(super) async fn rotate(self, key: CacheKey) -> Landing {
+        let desk = &self.0;
+        let _lease = desk.lanes.lease(key.partner).await;
+        desk.unsaved.drop_before(key.partner, key.generation);
+        if desk.unsaved.blocks(key.partner, desk.clock.now()) {
+            return Err(Error::Unsaved { partner: key.partner });
+        }
+        let held = desk.current(&key).await?;
+        check_pause(&held.record.consent, desk)?;
+        let asked_at = desk.clock.now();
+        match desk.redeem(&key, usable(&held.record)?).await {
+            Ok(reply) => self.rotated(key, held, reply, asked_at).await,
+            Err(error) => {
+                desk.note_failure(&key, &held, &error).await;
+                Err(desk.refused(&key, error))
+            }
+        }
+    }
+
+    async fn rotated(
+        &self,
+        key: CacheKey,
+        held: Held<StoredConsent>,
+        reply: TokenReply,
+        asked_at: SystemTime,
+    ) -> Landing {
+        let desk = &self.0;
+        desk.check_own_reply(&held, &reply).await?;
+        let rotated = reply.refresh_token.is_some();
+        let was_live = held.record.consent.state == ConsentState::Live;
+        if rotated || !was_live {
+            let next = held.record.renewed(reply.refresh_token.clone(), asked_at);
+            self.save(held, next, reply.expires_at).await?;
+        }
+        desk.accept(key, reply, rotated)
+    }
+
+    /// Stores the renewed consent; a store that refuses gets it later.
+    async fn save(
+        &self,
+        held: Held<StoredConsent>,
+        next: StoredConsent,
+        until: SystemTime,
+    ) -> Result<(), Error> {
+        let desk = &self.0;
+        let partner = next.consent.partner;
+        match desk.ledger.replace(&next, held.revision).await {
+            Ok(_) => {
+                desk.unsaved.drop(partner);
+                desk.tell_change(&held.record.consent, &next.consent);
+                Ok(())
+            }
+            Err(LedgerError::Conflict) => desk.keep_newest(next).await,
+            Err(LedgerError::Damaged { kind, partner, .. }) => {
+                Err(Error::Damaged { kind: kind.name(), partner })
+            }
+            Err(LedgerError::Store(_) | LedgerError::Key { .. }) => {
+                desk.observers.tell(&Event::Unsaved { partner });
+                if desk.unsaved.keep(Held { record: next, revision: held.revision }, until) {
+                    tokio::spawn(self.clone().save_later(partner));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tries again until the store takes it, or shows that somebody else's write won.
+    async fn save_later(self, partner: TenantId) {
+        let mut pause = FIRST_RETRY;
+        loop {
+            self.0.clock.sleep(pause).await;
+            if self.0.save_again(partner).await {
+                return;
+            }
+            pause = (2 * pause).min(LONGEST_RETRY);
+        }
+    }
+
+    /// Returns once nothing is unsaved; whoever calls it bounds the time.
+    pub(super) async fn save_all(&self) {
+        loop {
+            for partner in self.0.unsaved.partners() {
+                self.0.save_again(partner).await;
+            }
+            if self.0.unsaved.partners().is_empty() {
+                return;
+            }
+            self.0.clock.sleep(FIRST_RETRY).await;
+        }
+    }
+}
+
+impl Desk {
+    /// True when nothing is left to save.
+    async fn save_again(&self, partner: TenantId) -> bool {
+        let _lease = self.lanes.lease(partner).await;
+        let Some(held) = self.unsaved.find(partner) else { return true };
+        let saved = match self.ledger.replace(&held.record, held.revision).await {
+            Ok(_) => Ok(()),
+            Err(LedgerError::Conflict) => self.keep_newest(held.record).await,
+            Err(error) => Err(error.into()),
+        };
+        match saved {
+            Ok(()) => self.observers.tell(&Event::Saved { partner }),
+            Err(Error::Superseded { .. }) => {}
+            Err(_) => return false,
+        }
+        self.unsaved.drop(partner);
+        true
+    }
+
+    /// Another process wrote first. Its consent stands; of two tokens of one consent, the newer.
+    async fn keep_newest(&self, ours: StoredConsent) -> Result<(), Error> {
+        let partner = ours.consent.partner;
+        for _ in 0..TRIES {
+            let winner = self.ledger.consent(partner).await?;
+            let same = |held: &Held<StoredConsent>| {
+                held.record.consent.generation == ours.consent.generation
+            };
+            let Some(winner) = winner.filter(same) else {
+                self.unsaved.drop(partner);
+                self.forget(partner);
+                return Err(Error::Superseded { partner });
+            };
+            if winner.record.consent.token_issued_at >= ours.consent.token_issued_at {
+                break;
+            }
+            match self.ledger.replace(&ours, winner.revision).await {
+                Err(LedgerError::Conflict) => {}
+                Ok(_) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.unsaved.drop(partner);
+        Ok(())
+    }
+
+    /// an answer for another tenant or user is refused, and the consent is suspect.
+    async fn check_own_reply(
+        &self,
+        held: &Held<StoredConsent>,
+        reply: &TokenReply,
+    ) -> Result<(), Error> {
+        let Some(id_token) = &reply.id_token else { return Ok(()) };
+        let consent = &held.record.consent;
+        let authority = Authority::of(self.app.cloud(), consent.partner);
+        let owner = self.id_tokens.read_from_tls(id_token, &authority);
+        let user = &consent.user;
+        if owner.is_ok_and(|owner| owner.user == user.id && owner.subject == user.subject) {
+            return Ok(());
+        }
+        self.suspend(held, Cause::Unknown).await;
+        Err(Error::ForeignToken { partner: consent.partner, tenant: consent.partner })
+    }
+
+    async fn note_failure(&self, key: &CacheKey, held: &Held<StoredConsent>, error: &TokenError) {
+        let TokenError::Entra(refusal) = error else { return };
+        let cause = refusal.cause();
+        if concerns_consent(cause, &key.resource) {
+            self.suspend(held, cause).await;
+        }
+    }
+
+    /// Moves the state by compare-and-swap: if the row has moved, what we saw was of another token.
+    async fn suspend(&self, held: &Held<StoredConsent>, cause: Cause) {
+        if self.unsaved.find(held.record.consent.partner).is_some() {
+            return;
+        }
+        let next = held.record.failed(cause, self.clock.now());
+        if self.ledger.replace(&next, held.revision).await.is_ok() {
+            self.tell_change(&held.record.consent, &next.consent);
+            self.standings.forget(next.consent.partner);
+        }
+    }
+
+    fn tell_change(&self, before: &Consent, after: &Consent) {
+        if before.state != after.state {
+            let (from, to) = (before.state.clone(), after.state.clone());
+            self.observers.tell(&Event::StateChanged { partner: after.partner, from, to });
+        }
+    }
+}
+
+fn check_pause(consent: &Consent, desk: &Desk) -> Result<(), Error> {
+    match &consent.state {
+        ConsentState::Suspended(pause) if is_pausing(consent, &*desk.clock) => {
+            let (cause, until) = (pause.cause(), pause.next_probe());
+            Err(Error::Suspended { partner: consent.partner, cause, until })
+        }
+        _ => Ok(()),
+    }
+}

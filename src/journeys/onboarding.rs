@@ -1,0 +1,294 @@
+//! From a link to a consent.
+//!
+//! A flow begins in one browser and ends in the same one: the callback is tied to it by a cookie, so
+//! that a state alone is never enough. What was redeemed is checked, then waits sealed where no
+//! token path can read it, until a person has seen who gives what to whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::error::Error;
+use crate::journeys::standing::Standings;
+use crate::model::clock::Clock;
+use crate::model::cloud::{Authority, Directory};
+use crate::model::consent::Consent;
+use crate::model::entra_error::{Cause, EntraError};
+use crate::model::event::{Event, Observers};
+use crate::model::policy::{Policy, Refused};
+use crate::model::registration::AppRegistration;
+use crate::model::tenant::{AccountId, TenantId, UserId};
+use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
+use crate::protocol::id_token::IdTokenVerifier;
+use crate::protocol::partner_center::PartnerCenter;
+use crate::protocol::token_endpoint::TokenEndpoint;
+use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
+
+mod browser;
+mod capture;
+mod found;
+mod pending;
+
+pub use browser::BrowserKey;
+use found::FoundRecord;
+pub use found::{Found, FoundId};
+pub use pending::PendingConsent;
+use pending::PendingRecord;
+
+/// How long a person has from the start of a flow to its callback.
+const PENDING_LIFE: Duration = Duration::from_secs(30 * 60);
+/// How long what was found waits for its confirmation.
+const FOUND_LIFE: Duration = Duration::from_secs(10 * 60);
+/// Records swept per read of the store.
+const SWEEP_PAGE: usize = 100;
+
+/// The front desk of one broker. Clones share everything.
+#[derive(Debug, Clone)]
+pub(crate) struct Onboarding(Arc<Desk>);
+
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) app: AppRegistration,
+    pub(crate) policy: Policy,
+    pub(crate) probe_path: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
+    pub(crate) endpoint: Arc<TokenEndpoint>,
+    pub(crate) id_tokens: Arc<IdTokenVerifier>,
+    pub(crate) partner_center: PartnerCenter,
+    pub(crate) standings: Arc<Standings>,
+    pub(crate) observers: Observers,
+}
+
+/// What a flow is begun with.
+#[derive(Debug, Clone)]
+pub(crate) struct Beginning {
+    pub(crate) expected: Option<TenantId>,
+    pub(crate) account: AccountId,
+    /// The account in whose name the caller works, where it is not the vendor.
+    pub(crate) door: Option<AccountId>,
+    pub(crate) mode: ResponseMode,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) claims: Option<String>,
+    pub(crate) rebinds: bool,
+}
+
+impl Beginning {
+    /// Behind an account's door nothing is begun for another account, and nothing is moved.
+    fn check_door(&self, partner: TenantId) -> Result<(), Refused> {
+        let own = |door: &AccountId| *door == self.account && !self.rebinds;
+        if self.door.as_ref().is_none_or(own) { Ok(()) } else { Err(Refused::NotYours(partner)) }
+    }
+}
+
+impl Onboarding {
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self(Arc::new(desk))
+    }
+
+    /// Begins a flow in the browser that asks.
+    pub(crate) async fn begin(&self, beginning: Beginning) -> Result<PendingConsent, Error> {
+        let desk = &self.0;
+        if let Some(partner) = beginning.expected {
+            desk.check_partner(partner)?;
+            beginning.check_door(partner)?;
+            desk.check_binding(partner, &beginning.account, beginning.rebinds).await?;
+        }
+        let directory = beginning.expected.map_or(Directory::Organizations, Directory::Tenant);
+        let authority = Authority::new(desk.app.cloud(), directory);
+        let request = AuthorizationRequest::new(
+            &desk.app,
+            &authority,
+            beginning.mode,
+            beginning.login_hint.as_deref(),
+            beginning.claims.as_deref(),
+        );
+        let life = PENDING_LIFE + FOUND_LIFE; // it confirms, too
+        let browser = BrowserKey::new(&request.state, beginning.mode, life);
+        let redirect_uri = desk.app.redirect_uri();
+        let now = desk.clock.now();
+        let record = PendingRecord::begun(&beginning, &request, redirect_uri, &browser, now);
+        desk.ledger.insert(&record).await?;
+        let Beginning { expected: partner, account, .. } = beginning;
+        desk.observers.tell(&Event::ConsentRequested { partner, account });
+        Ok(PendingConsent::new(request.url, browser, record.expires_at))
+    }
+
+    /// Takes the callback of a flow: redeems its code, checks everything, and keeps what was found
+    /// for a confirmation.
+    pub(crate) async fn capture(&self, callback: Callback) -> Result<Found, Error> {
+        let captured = self.0.capture(callback).await;
+        if let Err(Error::Refused(refused)) = &captured {
+            self.0.tell_refusal(refused);
+        }
+        Ok(Found::new(self.clone(), captured?))
+    }
+
+    /// What waits for confirmation, for the browser that found it, in any process.
+    pub(crate) async fn found(&self, id: &FoundId, headers: &HeaderMap) -> Result<Found, Error> {
+        let held = self.0.waiting(id).await?;
+        held.record.check_browser(headers)?;
+        let standing = self.0.standing_user(held.record.partner).await?;
+        Ok(Found::new(self.clone(), held.record.facts(standing)))
+    }
+
+    /// Makes what was found the partner's consent.
+    pub(crate) async fn confirm(
+        &self,
+        id: &FoundId,
+        instead_of: Option<UserId>,
+    ) -> Result<Consent, Error> {
+        let desk = &self.0;
+        let waiting = desk.waiting(id).await?;
+        let confirmed = desk.confirm(&waiting, instead_of).await;
+        match &confirmed {
+            Err(Error::Refused(refused)) => {
+                desk.tell_refusal(refused);
+                if !matches!(refused, Refused::OtherUser { .. }) {
+                    desk.erase(&waiting).await;
+                }
+            }
+            Err(_) => {}
+            Ok(_) => desk.erase(&waiting).await,
+        }
+        confirmed
+    }
+
+    /// Erases what was found.
+    pub(crate) async fn decline(&self, id: &FoundId) -> Result<(), Error> {
+        match self.0.waiting(id).await {
+            Ok(waiting) => Ok(self.0.remove(&waiting).await?),
+            Err(Error::Refused(Refused::NothingToConfirm)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Erases flows and findings whose time is over; says how many.
+    pub(crate) async fn sweep(&self) -> Result<usize, Error> {
+        let pending = self.0.sweep::<PendingRecord>().await?;
+        Ok(pending + self.0.sweep::<FoundRecord>().await?)
+    }
+}
+
+impl Desk {
+    async fn confirm(
+        &self,
+        waiting: &Held<FoundRecord>,
+        instead_of: Option<UserId>,
+    ) -> Result<Consent, Error> {
+        let found = &waiting.record;
+        let standing = self.ledger.consent(found.partner).await?;
+        let previous = standing.as_ref().map(|held| &held.record.consent);
+        if let Some(previous) = previous.filter(|previous| found.became(previous)) {
+            return Ok(previous.clone());
+        }
+        found.check_replacement(previous, instead_of)?;
+        let next = found.consent(previous, self.clock.now());
+        match &standing {
+            None => self.ledger.insert(&next).await?,
+            Some(held) => self.ledger.replace(&next, held.revision).await?,
+        };
+        Ok(self.settled(next.consent))
+    }
+
+    fn check_partner(&self, partner: TenantId) -> Result<(), Refused> {
+        if partner == self.app.home() {
+            return Err(Refused::HomeTenant(partner));
+        }
+        if partner.is_personal() { Err(Refused::PersonalAccount) } else { Ok(()) }
+    }
+
+    /// A tenant bound to one account is not bound to a second, unless the host said so.
+    async fn check_binding(
+        &self,
+        partner: TenantId,
+        account: &AccountId,
+        rebinds: bool,
+    ) -> Result<(), Error> {
+        let standing = self.ledger.consent(partner).await?;
+        let elsewhere = standing.is_some_and(|held| held.record.consent.account != *account);
+        if elsewhere && !rebinds { Err(Refused::NotYours(partner).into()) } else { Ok(()) }
+    }
+
+    /// The record that waits, unless its time is over: then it is erased on sight.
+    async fn waiting(&self, id: &FoundId) -> Result<Held<FoundRecord>, Error> {
+        let held = self.ledger.load::<FoundRecord>(None, id.as_str()).await?;
+        let held = held.ok_or(Refused::NothingToConfirm)?;
+        if self.clock.now() >= held.record.expires_at {
+            self.remove(&held).await?;
+            return Err(Refused::NothingToConfirm.into());
+        }
+        Ok(held)
+    }
+
+    async fn remove<R: Record>(&self, held: &Held<R>) -> Result<(), LedgerError> {
+        let (partner, id) = (held.record.partner(), held.record.id());
+        match self.ledger.remove::<R>(partner, &id, held.revision).await {
+            Err(LedgerError::Conflict) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After the consent stands, what it came from is only litter: the sweep takes what stays.
+    async fn erase(&self, waiting: &Held<FoundRecord>) {
+        let _swept_later = self.remove(waiting).await;
+    }
+
+    fn tell_refusal(&self, refused: &Refused) {
+        let (partner, refused) = (refused_partner(refused), refused.clone());
+        self.observers.tell(&Event::ConsentRefused { partner, refused });
+    }
+
+    fn settled(&self, consent: Consent) -> Consent {
+        self.standings.forget(consent.partner);
+        self.observers.tell(&Event::ConsentConfirmed {
+            partner: consent.partner,
+            user: consent.user.id,
+            account: consent.account.clone(),
+            generation: consent.generation,
+        });
+        consent
+    }
+
+    async fn sweep<R: Record>(&self) -> Result<usize, Error> {
+        let mut swept = 0;
+        loop {
+            let due = self.ledger.due::<R>(self.clock.now(), SWEEP_PAGE).await?;
+            let before = swept;
+            for held in due {
+                match held {
+                    Ok(held) => self.remove(&held).await?,
+                    Err(LedgerError::Damaged { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                swept += 1;
+            }
+            if swept - before < SWEEP_PAGE {
+                return Ok(swept);
+            }
+        }
+    }
+}
+
+const fn refused_partner(refused: &Refused) -> Option<TenantId> {
+    match refused {
+        Refused::OtherTenant { found, .. } => Some(*found),
+        Refused::HomeTenant(partner)
+        | Refused::NotYours(partner)
+        | Refused::WeakerProof(partner)
+        | Refused::OlderToken(partner)
+        | Refused::OtherUser { partner, .. }
+        | Refused::Withdrawn(partner) => Some(*partner),
+        _ => None,
+    }
+}
+
+/// What a denial in the callback means.
+fn denied(error: &EntraError, partner: Option<TenantId>) -> Error {
+    match error.cause() {
+        Cause::Declined => Refused::Declined.into(),
+        Cause::AdminApprovalRequired => Refused::AdminApprovalNeeded.into(),
+        _ => Error::Entra { partner, tenant: partner, error: Arc::new(error.clone()) },
+    }
+}

@@ -1,0 +1,88 @@
+//! The tie between a flow and the browser it began in.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::model::secret::random;
+use crate::protocol::authorization::ResponseMode;
+
+/// The cookie of one flow: set it in the reply that redirects to the authorize URL.
+///
+/// Each flow has a cookie of its own name, so two tabs do not disturb each other. `SameSite=None` is
+/// needed for a form post, which is a cross-site POST from the identity server.
+#[derive(Clone)]
+pub struct BrowserKey {
+    name: String,
+    value: SecretString,
+    same_site: &'static str,
+    life: Duration,
+}
+
+impl BrowserKey {
+    pub(super) fn new(state: &str, mode: ResponseMode, life: Duration) -> Self {
+        let same_site = match mode {
+            ResponseMode::FormPost => "None",
+            ResponseMode::Query => "Lax",
+        };
+        let (name, value) =
+            (cookie_name(&flow_id(state)), URL_SAFE_NO_PAD.encode(random::<32>()).into());
+        Self { name, value, same_site, life }
+    }
+
+    /// The value of a `Set-Cookie` header (RFC 6265), marked sensitive.
+    #[must_use]
+    pub fn set_cookie(&self) -> HeaderValue {
+        let Self { name, value, same_site, life } = self;
+        let (value, life) = (value.expose_secret(), life.as_secs());
+        let text = format!(
+            "{name}={value}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite={same_site}"
+        );
+        let mut header = HeaderValue::try_from(text).expect("base64url and attributes are ASCII");
+        header.set_sensitive(true);
+        header
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.value.expose_secret())
+    }
+}
+
+impl fmt::Debug for BrowserKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "BrowserKey({}=[redacted])", self.name)
+    }
+}
+
+/// The name under which a flow is stored: the hash of its state, so that the store cannot finish it.
+pub(super) fn flow_id(state: &str) -> String {
+    Fingerprint::of(state).0
+}
+
+pub(super) fn cookie_name(flow: &str) -> String {
+    format!("__Host-cpv-consent-{}", &flow[..16])
+}
+
+/// The hash of a secret that somebody must bring again.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct Fingerprint(String);
+
+impl Fingerprint {
+    fn of(secret: &str) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
+    }
+
+    /// Compared in constant time.
+    pub(super) fn matches(&self, brought: Option<&str>) -> bool {
+        brought.is_some_and(|brought| {
+            let brought = Self::of(brought);
+            verify_slices_are_equal(self.0.as_bytes(), brought.0.as_bytes()).is_ok()
+        })
+    }
+}

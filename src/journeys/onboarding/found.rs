@@ -1,0 +1,282 @@
+//! What a callback brought, until a person has confirmed it.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::browser::{Fingerprint, cookie_name};
+use super::{Desk, Onboarding};
+use crate::error::Error;
+use crate::model::clock::as_seconds;
+use crate::model::consent::{Consent, ConsentState, ConsentingUser, StoredConsent, StoredToken};
+use crate::model::invalid::Invalid;
+use crate::model::mfa::{MfaFinding, MfaProof};
+use crate::model::policy::Refused;
+use crate::model::scope::Scopes;
+use crate::model::tenant::{AccountId, TenantId, UserId};
+use crate::protocol::authorization::Cookies;
+use crate::storage::ledger::Record;
+use crate::storage::store::Kind;
+
+/// Who consented to what, waiting for a person to confirm it.
+///
+/// Nothing is given yet: its refresh token is sealed where no token path can read it. It waits ten
+/// minutes. Show the account that receives the power first, then tenant, user, scopes and proof.
+#[derive(Debug)]
+pub struct Found {
+    onboarding: Onboarding,
+    facts: FoundFacts,
+}
+
+/// What may be shown of it.
+#[derive(Debug, Clone)]
+pub(super) struct FoundFacts {
+    id: FoundId,
+    tenant: TenantId,
+    account: AccountId,
+    user: ConsentingUser,
+    scopes: Scopes,
+    mfa: MfaFinding,
+    expires_at: SystemTime,
+    replaces: Option<ConsentingUser>,
+}
+
+impl Found {
+    pub(super) const fn new(onboarding: Onboarding, facts: FoundFacts) -> Self {
+        Self { onboarding, facts }
+    }
+
+    /// Names it in your confirmation form; [`Broker::found`](crate::Broker::found) finds it again.
+    #[must_use]
+    pub const fn id(&self) -> &FoundId {
+        &self.facts.id
+    }
+
+    /// The account that receives the power.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        &self.facts.account
+    }
+
+    /// The tenant that gives it.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.facts.tenant
+    }
+
+    /// Who signed in.
+    #[must_use]
+    pub const fn user(&self) -> &ConsentingUser {
+        &self.facts.user
+    }
+
+    /// What was granted, each resource seen to work.
+    #[must_use]
+    pub const fn scopes(&self) -> &Scopes {
+        &self.facts.scopes
+    }
+
+    /// What is known of a second factor.
+    #[must_use]
+    pub const fn mfa(&self) -> &MfaFinding {
+        &self.facts.mfa
+    }
+
+    /// When it is erased unless confirmed.
+    #[must_use]
+    pub const fn expires_at(&self) -> SystemTime {
+        self.facts.expires_at
+    }
+
+    /// The other user whose consent stands, if there is one: then only
+    /// [`confirm_instead_of`](Self::confirm_instead_of) replaces it.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<&ConsentingUser> {
+        self.facts.replaces.as_ref()
+    }
+
+    /// Makes it the partner's consent. Doing so twice is doing it once.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is gone, when another user's consent stands, when the standing consent is
+    /// better proven, or when the partner was withdrawn meanwhile; else what the store says.
+    pub async fn confirm(self) -> Result<Consent, Error> {
+        self.onboarding.confirm(&self.facts.id, None).await
+    }
+
+    /// Makes it the partner's consent in place of that of `user`, whom a person was shown.
+    ///
+    /// # Errors
+    /// As [`confirm`](Self::confirm); also when the consent that stands is not that of `user`.
+    pub async fn confirm_instead_of(self, user: UserId) -> Result<Consent, Error> {
+        self.onboarding.confirm(&self.facts.id, Some(user)).await
+    }
+
+    /// Erases it.
+    ///
+    /// # Errors
+    /// What the store says; it then ends by itself at [`expires_at`](Self::expires_at).
+    pub async fn decline(self) -> Result<(), Error> {
+        self.onboarding.decline(&self.facts.id).await
+    }
+}
+
+/// Names something found. Only the browser that found it can confirm it; guard your confirmation
+/// form against requests from other sites all the same, and keep the id out of logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundId(String);
+
+impl FoundId {
+    /// Reads the text that [`Display`](fmt::Display) wrote.
+    ///
+    /// # Errors
+    /// [`Invalid`] when it has another shape.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if text.len() != 43 || !text.bytes().all(plain) {
+            return Err(Invalid::new("found id", "has another shape", "43 base64url characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FoundId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// What was found as it is sealed and stored, under a kind of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FoundRecord {
+    pub(super) id: String,
+    pub(super) partner: TenantId,
+    pub(super) account: AccountId,
+    pub(super) rebinds: bool,
+    pub(super) user: ConsentingUser,
+    pub(super) scopes: Scopes,
+    pub(super) mfa: MfaFinding,
+    pub(super) token: StoredToken,
+    #[serde(with = "as_seconds")]
+    pub(super) token_issued_at: SystemTime,
+    pub(super) browser: Fingerprint,
+    #[serde(with = "as_seconds")]
+    pub(super) begun_at: SystemTime,
+    #[serde(with = "as_seconds")]
+    pub(super) expires_at: SystemTime,
+}
+
+impl FoundRecord {
+    pub(super) fn facts(&self, standing: Option<ConsentingUser>) -> FoundFacts {
+        FoundFacts {
+            id: FoundId(self.id.clone()),
+            tenant: self.partner,
+            account: self.account.clone(),
+            user: self.user.clone(),
+            scopes: self.scopes.clone(),
+            mfa: self.mfa,
+            expires_at: self.expires_at,
+            replaces: standing.filter(|standing| standing.id != self.user.id),
+        }
+    }
+
+    pub(super) fn check_browser(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let cookies = Cookies::read(headers)?;
+        let same = self.browser.matches(cookies.find(&cookie_name(&self.id)));
+        if same { Ok(()) } else { Err(Refused::OtherBrowser.into()) }
+    }
+
+    /// Whether it was confirmed before, and only its erasure is missing.
+    pub(super) fn became(&self, standing: &Consent) -> bool {
+        let withdrawn = matches!(standing.state, ConsentState::Withdrawn { .. });
+        standing.flow == self.id && !withdrawn
+    }
+
+    /// Whether it may take the place of what stands.
+    pub(super) fn check_replacement(
+        &self,
+        standing: Option<&Consent>,
+        instead_of: Option<UserId>,
+    ) -> Result<(), Refused> {
+        let Some(standing) = standing else { return Ok(()) };
+        let partner = self.partner;
+        if standing.account != self.account && !self.rebinds {
+            return Err(Refused::NotYours(partner));
+        }
+        if standing.was_withdrawn_since(self.begun_at) {
+            return Err(Refused::Withdrawn(partner));
+        }
+        if matches!(standing.state, ConsentState::Withdrawn { .. }) {
+            return Ok(());
+        }
+        if self.token_issued_at < standing.confirmed_at {
+            return Err(Refused::OlderToken(partner));
+        }
+        if standing.user.id != self.user.id && instead_of != Some(standing.user.id) {
+            let (standing, found) = (standing.user.clone().into(), self.user.clone().into());
+            return Err(Refused::OtherUser { partner, standing, found });
+        }
+        let strength = |proof: Option<&MfaProof>| proof.map(MfaProof::source);
+        if strength(self.mfa.proof()) < strength(standing.mfa()) {
+            return Err(Refused::WeakerProof(partner));
+        }
+        Ok(())
+    }
+
+    pub(super) fn consent(&self, previous: Option<&Consent>, now: SystemTime) -> StoredConsent {
+        let consent = Consent {
+            partner: self.partner,
+            account: self.account.clone(),
+            user: self.user.clone(),
+            scopes: self.scopes.clone(),
+            mfa: self.mfa.proof().copied(),
+            flow: self.id.clone(),
+            generation: previous.map_or(1, |old| old.generation + 1),
+            withdrawn_at: previous.and_then(|old| old.withdrawn_at),
+            confirmed_at: now,
+            token_issued_at: self.token_issued_at,
+            state: ConsentState::Live,
+        };
+        StoredConsent { consent, token: Some(self.token.clone()) }
+    }
+}
+
+impl Record for FoundRecord {
+    const KIND: Kind = Kind::Found;
+
+    /// Kept among the application's own records: it is no consent yet.
+    fn partner(&self) -> Option<TenantId> {
+        None
+    }
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn due(&self) -> Option<SystemTime> {
+        Some(self.expires_at)
+    }
+}
+
+impl Desk {
+    /// Whose consent stands, unless it is over.
+    pub(super) async fn standing_user(
+        &self,
+        partner: TenantId,
+    ) -> Result<Option<ConsentingUser>, Error> {
+        let standing = self.ledger.consent(partner).await?.map(|held| held.record.consent);
+        Ok(standing
+            .filter(|consent| !matches!(consent.state, ConsentState::Withdrawn { .. }))
+            .map(|consent| consent.user))
+    }
+}

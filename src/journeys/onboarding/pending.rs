@@ -1,0 +1,157 @@
+//! A flow between its start and its callback.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::browser::{BrowserKey, Fingerprint, cookie_name, flow_id};
+use super::{Beginning, PENDING_LIFE};
+use crate::model::clock::as_seconds;
+use crate::model::policy::Refused;
+use crate::model::tenant::{AccountId, TenantId};
+use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
+use crate::storage::ledger::Record;
+use crate::storage::store::Kind;
+
+/// A consent that was asked for: send the browser to [`authorize_url`](Self::authorize_url) and give
+/// it [`browser_key`](Self::browser_key) in the same reply.
+pub struct PendingConsent {
+    authorize_url: Url,
+    browser: BrowserKey,
+    expires_at: SystemTime,
+}
+
+impl PendingConsent {
+    pub(super) const fn new(url: Url, browser: BrowserKey, expires_at: SystemTime) -> Self {
+        Self { authorize_url: url, browser, expires_at }
+    }
+
+    /// Where the person signs in and consents (RFC 6749, section 4.1.1). It works only in the
+    /// browser that has the key; a link that travels must lead to a page of yours that makes it.
+    #[must_use]
+    pub const fn authorize_url(&self) -> &Url {
+        &self.authorize_url
+    }
+
+    /// The cookie that ties the flow to this browser.
+    #[must_use]
+    pub const fn browser_key(&self) -> &BrowserKey {
+        &self.browser
+    }
+
+    /// When the flow ends unless its callback came.
+    #[must_use]
+    pub const fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+}
+
+/// Without the query of its address, which holds state and nonce.
+impl fmt::Debug for PendingConsent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PendingConsent")
+            .field("authority", &self.authorize_url.path())
+            .field("browser", &self.browser)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The flow as it is sealed and stored, under the hash of its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PendingRecord {
+    pub(super) id: String,
+    pub(super) expected: Option<TenantId>,
+    pub(super) account: AccountId,
+    pub(super) rebinds: bool,
+    pub(super) browser: Fingerprint,
+    pub(super) mode: ResponseMode,
+    pub(super) redirect_uri: Url,
+    /// Gone once the flow had its callback: what is left is the mark of that.
+    pub(super) proof: Option<FlowProof>,
+    #[serde(with = "as_seconds")]
+    pub(super) begun_at: SystemTime,
+    #[serde(with = "as_seconds")]
+    pub(super) expires_at: SystemTime,
+}
+
+/// What the redemption must prove: RFC 7636, section 4.5; OpenID Connect Core 3.1.3.7 (11).
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct FlowProof {
+    pub(super) nonce: Zeroizing<String>,
+    pub(super) verifier: Zeroizing<String>,
+}
+
+impl fmt::Debug for FlowProof {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("FlowProof([redacted])")
+    }
+}
+
+impl PendingRecord {
+    pub(super) fn begun(
+        beginning: &Beginning,
+        request: &AuthorizationRequest,
+        redirect_uri: &Url,
+        browser: &BrowserKey,
+        now: SystemTime,
+    ) -> Self {
+        let nonce = Zeroizing::new(request.nonce.to_string());
+        let verifier = Zeroizing::new(request.verifier.to_string());
+        Self {
+            id: flow_id(&request.state),
+            expected: beginning.expected,
+            account: beginning.account.clone(),
+            rebinds: beginning.rebinds,
+            browser: browser.fingerprint(),
+            mode: beginning.mode,
+            redirect_uri: redirect_uri.clone(),
+            proof: Some(FlowProof { nonce, verifier }),
+            begun_at: now,
+            expires_at: now + PENDING_LIFE,
+        }
+    }
+
+    /// Whether this callback may spend the flow: right browser first, since only the one who began
+    /// may learn more.
+    pub(super) fn check(&self, callback: &Callback, now: SystemTime) -> Result<(), Refused> {
+        if !self.browser.matches(callback.cookies().find(&cookie_name(&self.id))) {
+            return Err(Refused::OtherBrowser);
+        }
+        if self.proof.is_none() {
+            return Err(Refused::StateReplayed);
+        }
+        if now >= self.expires_at {
+            return Err(Refused::StateExpired);
+        }
+        if self.mode != callback.mode() { Err(Refused::OtherResponseMode) } else { Ok(()) }
+    }
+
+    pub(super) fn spent(&self) -> Self {
+        Self { proof: None, ..self.clone() }
+    }
+}
+
+impl Record for PendingRecord {
+    const KIND: Kind = Kind::Pending;
+
+    /// A first contact has no partner yet, and the callback names none.
+    fn partner(&self) -> Option<TenantId> {
+        None
+    }
+
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn due(&self) -> Option<SystemTime> {
+        Some(self.expires_at + PENDING_LIFE)
+    }
+}
