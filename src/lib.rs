@@ -1,0 +1,79 @@
+//! Partner consent for Control Panel Vendors: Microsoft's Secure Application Model as a library.
+//!
+//! A *partner* manages its *customers'* tenants and lets a vendor's panel act there. The vendor may
+//! not keep the partner's password. Instead a user of the partner *consents* once, with a second
+//! factor, to the vendor's multi-tenant application; what stays is a refresh token, sealed, which is
+//! *exchanged* for access tokens: application plus user, never application alone.
+//!
+#![doc = include_str!("../docs/first-program.md")]
+//!
+//! # The house
+//!
+//! A folder is a layer. A module imports only what stands below it, or before it in its row;
+//! `tests/layers.rs` holds this picture against the code.
+//!
+//! ```text
+//!  doors       emulator                 imports only clock, tenant, secret, registration, invalid
+//!  façade      broker │ partner         handles and wiring, no logic of their own
+//!  journeys/   standing │ cache │ flight │ onboarding │ exchange │ offboarding
+//!  error       Error, Remedy            gathers the narrow errors of everything below
+//!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
+//!  storage/    keyring │ seal │ store │ ledger │ consents
+//!  transport/  http │ client_assertion
+//!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
+//!              mfa │ consent │ policy │ event
+//! ```
+
+mod broker;
+mod error;
+mod journeys;
+mod model;
+mod partner;
+mod protocol;
+mod storage;
+mod transport;
+
+#[cfg(feature = "emulator")]
+pub mod emulator;
+
+pub use broker::{Broker, BrokerBuilder};
+pub use error::{Absence, Error, Remedy};
+pub use journeys::cache::Token;
+pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
+pub use model::clock::{Clock, Sleep, SystemClock, VirtualClock};
+pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
+pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
+pub use model::entra_error::{Cause, EntraError, Reach};
+pub use model::event::{Event, Observer};
+pub use model::invalid::Invalid;
+pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
+pub use model::policy::{Policy, Refused};
+pub use model::registration::{AppRegistration, Certificate, ClientCredential};
+pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
+pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
+pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
+pub use partner::{Account, ConsentRequest, Customer, Partner};
+pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
+pub use protocol::id_token::IdTokenError;
+pub use protocol::token_endpoint::BadReply;
+pub use storage::keyring::{DataKey, KeyError, KeyId, KeyRing, KeyWrap, LocalKey};
+pub use storage::ledger::LedgerError;
+pub use storage::seal::{Damage, Sealed};
+pub use storage::store;
+pub use transport::client_assertion::CredentialError;
+pub use transport::http::{Http, HttpError, HttpFault, Reqwest};
+
+/// The guides' code, run as documentation tests.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/journeys.md")]
+    struct Journeys;
+    #[doc = include_str!("../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/stores.md")]
+    struct Stores;
+    #[doc = include_str!("../docs/emulator.md")]
+    struct Emulator;
+}

@@ -1,0 +1,203 @@
+//! The verbs that people call for one partner and one customer.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use crate::broker::Broker;
+use crate::error::Error;
+use crate::journeys::cache::Token;
+use crate::journeys::exchange::Ask;
+use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
+use crate::model::consent::Consent;
+use crate::model::policy::Refused;
+use crate::model::scope::Resource;
+use crate::model::tenant::{AccountId, TenantId};
+use crate::protocol::authorization::ResponseMode;
+
+impl Broker {
+    /// The vendor's own door to a partner.
+    #[must_use]
+    pub const fn partner(&self, partner: TenantId) -> Partner<'_> {
+        Partner { broker: self, tenant: partner, account: None }
+    }
+
+    /// The door for work done in an account's name: it opens only partners bound to that account.
+    #[must_use]
+    pub const fn account(&self, account: AccountId) -> Account<'_> {
+        Account { broker: self, account }
+    }
+
+    /// A first contact: whichever tenant's administrator consents is bound to `account` then. The
+    /// flow is sent to Entra's `organizations`, which admits work and school accounts only.
+    pub const fn first_consent(&self, account: AccountId) -> ConsentRequest<'_> {
+        ConsentRequest::new(&self.onboarding, None, account, None)
+    }
+}
+
+/// An account's view of the broker.
+#[derive(Debug)]
+pub struct Account<'b> {
+    broker: &'b Broker,
+    account: AccountId,
+}
+
+impl<'b> Account<'b> {
+    /// The door to a partner of this account. What is asked for another's is refused before any
+    /// request is made.
+    #[must_use]
+    pub fn partner(&self, partner: TenantId) -> Partner<'b> {
+        Partner { broker: self.broker, tenant: partner, account: Some(self.account.clone()) }
+    }
+}
+
+/// One partner, seen by the vendor or in an account's name. It borrows the broker and costs nothing.
+#[derive(Debug, Clone)]
+pub struct Partner<'b> {
+    broker: &'b Broker,
+    tenant: TenantId,
+    account: Option<AccountId>,
+}
+
+impl<'b> Partner<'b> {
+    /// One of its customers.
+    #[must_use]
+    pub fn customer(&self, tenant: TenantId) -> Customer<'b> {
+        Customer { partner: self.clone(), tenant }
+    }
+
+    /// An access token for an API in the partner's own tenant.
+    ///
+    /// It comes from memory where one is good for two minutes more. Else the refresh token is
+    /// redeemed, once for all who ask at the same time, and its replacement is stored first.
+    ///
+    /// # Errors
+    /// [`Error::NoConsent`] and [`Error::Suspended`] without a request; [`Error::Entra`] when Entra
+    /// refuses; [`Error::ScopesMissing`] when less was granted than is registered; [`Error::Unsaved`]
+    /// while the store refuses the last rotation; [`Error::Refused`] at another account's door.
+    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
+        self.ask(self.tenant, resource).await
+    }
+
+    async fn ask(&self, tenant: TenantId, resource: Resource) -> Result<Token, Error> {
+        let (partner, account) = (self.tenant, self.account.clone());
+        self.broker.exchange.token(Ask { partner, account, tenant, resource }).await
+    }
+
+    /// Asks the partner to consent, in the name of `account`. Await it in the request of the browser
+    /// that is to be sent to Entra.
+    /// Behind an account's door it must be that account, and it cannot be moved there from another.
+    pub fn request_consent(&self, account: AccountId) -> ConsentRequest<'b> {
+        let door = self.account.clone();
+        ConsentRequest::new(&self.broker.onboarding, Some(self.tenant), account, door)
+    }
+
+    /// Its consent, or its tombstone, as stored; `None` when it never consented.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at another account's door; [`Error::Damaged`], [`Error::Store`],
+    /// [`Error::Key`].
+    pub async fn consent(&self) -> Result<Option<Consent>, Error> {
+        let held = self.broker.ledger.consent(self.tenant).await?;
+        let consent = held.map(|held| held.record.consent);
+        match (&consent, &self.account) {
+            (Some(consent), Some(account)) if consent.account() != account => {
+                Err(Refused::NotYours(self.tenant).into())
+            }
+            _ => Ok(consent),
+        }
+    }
+
+    /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no
+    /// flow begun before and no write under way can undo. Other processes follow within five
+    /// seconds.
+    ///
+    /// # Errors
+    /// [`Error::NoConsent`] when there never was one; [`Error::Refused`] at another account's door;
+    /// what the store says.
+    pub async fn withdraw(&self) -> Result<Consent, Error> {
+        self.broker.offboarding.withdraw(self.tenant, self.account.as_ref()).await
+    }
+}
+
+/// A customer of a partner.
+#[derive(Debug, Clone)]
+pub struct Customer<'b> {
+    partner: Partner<'b>,
+    tenant: TenantId,
+}
+
+impl Customer<'_> {
+    /// An access token for an API in the customer's tenant, by the partner's consent and its
+    /// delegated administration there.
+    ///
+    /// # Errors
+    /// As [`Partner::token`]. A refusal here never moves the partner's consent.
+    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
+        self.partner.ask(self.tenant, resource).await
+    }
+}
+
+/// A consent about to be asked for: await it to begin the flow.
+#[derive(Debug)]
+#[must_use = "a flow begins when this is awaited"]
+pub struct ConsentRequest<'b> {
+    onboarding: &'b Onboarding,
+    beginning: Beginning,
+}
+
+impl<'b> ConsentRequest<'b> {
+    const fn new(
+        onboarding: &'b Onboarding,
+        expected: Option<TenantId>,
+        account: AccountId,
+        door: Option<AccountId>,
+    ) -> Self {
+        let beginning = Beginning {
+            expected,
+            account,
+            door,
+            mode: ResponseMode::FormPost,
+            login_hint: None,
+            claims: None,
+            rebinds: false,
+        };
+        Self { onboarding, beginning }
+    }
+
+    /// How the answer comes back; by form post, unless said otherwise.
+    pub const fn answered_by(mut self, mode: ResponseMode) -> Self {
+        self.beginning.mode = mode;
+        self
+    }
+
+    /// Fills in the sign-in name.
+    pub fn login_hint(mut self, name: impl Into<String>) -> Self {
+        self.beginning.login_hint = Some(name.into());
+        self
+    }
+
+    /// Passes on what Entra wants proven: see
+    /// [`Remedy::AskConsentAgain`](crate::Remedy::AskConsentAgain).
+    pub fn claims(mut self, claims: impl Into<String>) -> Self {
+        self.beginning.claims = Some(claims.into());
+        self
+    }
+}
+
+impl ConsentRequest<'_> {
+    /// Lets this consent move the partner to its account from the one it is bound to. Whoever may
+    /// call this may give one account the power over another's partner.
+    pub const fn danger_rebind(mut self) -> Self {
+        self.beginning.rebinds = true;
+        self
+    }
+}
+
+impl<'b> IntoFuture for ConsentRequest<'b> {
+    type Output = Result<PendingConsent, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'b>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.onboarding.begin(self.beginning))
+    }
+}
