@@ -1,0 +1,415 @@
+//! Onboards a partner, from a link to a token.
+//!
+//! Without settings everything runs here: an emulated Entra and Partner Center, a panel on a
+//! loopback port, an administrator's browser, a SQLite store in a fresh folder.
+//!
+//! With settings it onboards a real partner and prints the link to open:
+//!
+//! ```text
+//! CPV_HOME_TENANT      the vendor's own tenant
+//! CPV_CLIENT_ID        the application
+//! CPV_CERTIFICATE      file with certificate and key in PEM, or CPV_CLIENT_SECRET
+//! CPV_REDIRECT_URI     as registered, e.g. https://panel.example/consent/callback
+//! CPV_KEY              32 bytes in base64 that seal the store: openssl rand -base64 32
+//! CPV_ACCOUNT          your own name for this partner's account (default example-account)
+//! CPV_GRAPH_SCOPES     permissions of Microsoft Graph, separated by spaces (default none)
+//! CPV_STORE            folder of the store (default ./cpv-store)
+//! CPV_LISTEN           address to listen on, e.g. behind a TLS proxy (default 127.0.0.1:8400)
+//! CPV_PARTNER          the partner's tenant, if it is known
+//! CPV_CLOUD            global (default), us-government, us-government-dod, china
+//! ```
+
+use std::env::var;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use cpv_consent::emulator::{Browser, Emulator, User};
+use cpv_consent::store::Sqlite;
+use cpv_consent::{
+    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Consent,
+    Found, FoundId, KeyRing, LocalKey, MfaFinding, Origins, Resource, TenantId,
+};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use url::Url;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Settings::from_environment() {
+        Ok(Some(settings)) => onboard_for_real(settings).await,
+        Ok(None) => onboard_on_the_emulator().await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The whole way, with nothing but this program.
+async fn onboard_on_the_emulator() -> Outcome<()> {
+    let entra = Emulator::builder().start().await?;
+    step("emulated Entra", entra.login_origin());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let redirect = format!("http://{}/consent/callback", listener.local_addr()?);
+    let app = emulated_app(&entra, &redirect)?;
+    entra.register(&app);
+    let contoso = entra.add_tenant("Contoso");
+    let admin = entra.add_user(contoso, "admin@contoso.example");
+    let fabrikam = entra.add_customer(contoso, "Fabrikam");
+    entra.grant(fabrikam, app.client_id(), "https://graph.microsoft.com", &["Directory.Read.All"]);
+
+    let parent = tempfile::tempdir()?;
+    let folder = parent.path().join("store");
+    let key = LocalKey::generate("2026-11")?.to_base64();
+    let open = async || -> Outcome<Broker> {
+        let keys = KeyRing::new(LocalKey::from_base64("2026-11", key.expose())?);
+        Ok(Broker::builder(app.clone(), Sqlite::open(&folder).await?, keys).build().await?)
+    };
+    let broker = open().await?;
+    step("store", "SQLite, sealed, in a fresh folder");
+
+    let account = AccountId::new("example-account")?;
+    let (panel, mut confirmed) = Panel::new(broker.clone(), account, Some(contoso));
+    let start = Url::parse(&redirect)?.join("start")?;
+    let server =
+        tokio::spawn(axum::serve(listener, panel.routes(app.redirect_uri())).into_future());
+    walk(&start, &admin).await?;
+    show(&confirmed.recv().await.ok_or("the panel ended")?);
+    server.abort();
+
+    print_token(&broker, contoso, None, Resource::PartnerCenter).await?;
+    print_token(&broker, contoso, Some(fabrikam), Resource::Graph).await?;
+    broker.close(Duration::from_secs(10)).await;
+    drop(panel);
+    step("broker", "closed, and opened again from disk");
+    print_token(&open().await?, contoso, None, Resource::PartnerCenter).await?;
+    entra.shutdown().await;
+    Ok(())
+}
+
+/// What the administrator does: opens the link, signs in, proves a second factor, consents, confirms.
+async fn walk(start: &Url, admin: &User) -> Outcome<()> {
+    let mut browser = Browser::new();
+    let reply = browser.send(http_get(start)?).await?;
+    let authorize = Url::parse(reply.headers()[LOCATION].to_str()?)?;
+    step("link opened", start);
+    let callback = browser.consent(&authorize, admin).await?;
+    step("signed in", format!("{}, second factor proven, consent given", admin.name));
+    let reply = browser.send(callback).await?;
+    let page = text(&reply)?;
+    let action = page.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let action = start.join(action.ok_or_else(|| format!("no confirmation page: {page}"))?)?;
+    let confirm = axum::http::Request::post(action.as_str()).body(Bytes::new())?;
+    let reply = browser.send(confirm).await?;
+    if !reply.status().is_success() {
+        return Err(format!("the panel answered {}: {}", reply.status(), text(&reply)?).into());
+    }
+    Ok(())
+}
+
+fn text(reply: &axum::http::Response<Bytes>) -> Outcome<&str> {
+    Ok(std::str::from_utf8(reply.body())?)
+}
+
+/// A real partner, at Microsoft's own clouds.
+async fn onboard_for_real(settings: Settings) -> Outcome<()> {
+    let Settings { app, account, key, store: folder, listen, partner } = settings;
+    let named = |what: &str, error: &dyn Error| format!("{what}: {error}");
+    let store = Sqlite::open(&folder).await;
+    let store = store.map_err(|error| named(&folder.display().to_string(), &error))?;
+    let broker = Broker::builder(app.clone(), store, KeyRing::new(key)).build().await?;
+    if let Some(partner) = partner {
+        broker.partner(partner).consent().await?; // another key than last time is noticed here
+    }
+    let listener = TcpListener::bind(&listen).await;
+    let listener = listener.map_err(|error| named(&listen, &error))?;
+    step("listening on", listener.local_addr()?);
+    let redirect = app.redirect_uri();
+    let (panel, mut confirmed) = Panel::new(broker.clone(), account, partner);
+    let server = tokio::spawn(axum::serve(listener, panel.routes(redirect)).into_future());
+    step("open this link", redirect.join("start")?);
+    let consent = tokio::select! {
+        consent = confirmed.recv() => consent.ok_or("the panel ended")?,
+        _ = tokio::signal::ctrl_c() => return Err("interrupted before anybody confirmed".into()),
+    };
+    server.abort();
+    show(&consent);
+    print_token(&broker, consent.partner(), None, Resource::PartnerCenter).await?;
+    broker.close(Duration::from_secs(10)).await;
+    Ok(())
+}
+
+fn show(consent: &Consent) {
+    step("tenant", consent.partner());
+    step("user", consent.user());
+    step("second factor", consent.mfa().map_or("not asked for".into(), ToString::to_string));
+    step("scopes", consent.scopes());
+    let days = consent.deadline().duration_since(consent.confirmed_at()).unwrap_or_default();
+    step("deadline", format!("in {} days, unless renewed before", days.as_secs().div_ceil(86_400)));
+}
+
+async fn print_token(
+    broker: &Broker,
+    partner: TenantId,
+    customer: Option<TenantId>,
+    resource: Resource,
+) -> Outcome<()> {
+    let partner = broker.partner(partner);
+    let token = match customer {
+        None => partner.token(resource).await?,
+        Some(customer) => partner.customer(customer).token(resource).await?,
+    };
+    step("token", format!("for {} at {}", token.resource(), token.tenant()));
+    Ok(())
+}
+
+fn step(what: &str, result: impl std::fmt::Display) {
+    println!("{what:>15}  {result}");
+}
+
+/// Three pages: start, callback, confirmation.
+struct Panel {
+    broker: Broker,
+    partner: Option<TenantId>,
+    account: AccountId,
+    confirmed: mpsc::Sender<Consent>,
+}
+
+impl Panel {
+    fn new(
+        broker: Broker,
+        account: AccountId,
+        partner: Option<TenantId>,
+    ) -> (Arc<Self>, mpsc::Receiver<Consent>) {
+        let (confirmed, receiver) = mpsc::channel(1);
+        (Arc::new(Self { broker, partner, account, confirmed }), receiver)
+    }
+
+    /// Beside the redirect address, so that a TLS proxy needs to know one path only.
+    fn routes(self: &Arc<Self>, redirect: &Url) -> Router {
+        let callback = redirect.path();
+        let beside = callback.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Router::new()
+            .route(&format!("{beside}/start"), get(start))
+            .route(callback, get(callback_page).post(callback_page))
+            .route(&format!("{beside}/confirm/{{id}}"), post(confirm))
+            .with_state(self.clone())
+    }
+}
+
+/// The authorize URL is made in the browser that will come back, and tied to it by a cookie.
+async fn start(State(panel): State<Arc<Panel>>) -> Response<Body> {
+    let account = panel.account.clone();
+    let pending = match panel.partner {
+        Some(partner) => panel.broker.partner(partner).request_consent(account).await,
+        None => panel.broker.first_consent(account).await,
+    };
+    match pending {
+        Err(error) => refusal(&error),
+        Ok(pending) => {
+            let mut reply = page(StatusCode::SEE_OTHER, "");
+            let headers = reply.headers_mut();
+            headers.insert(SET_COOKIE, pending.browser_key().set_cookie());
+            let location = pending.authorize_url().as_str().parse().expect("a URL is ASCII");
+            headers.insert(LOCATION, location);
+            reply
+        }
+    }
+}
+
+async fn callback_page(State(panel): State<Arc<Panel>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, 16 * 1024).await else {
+        return page(StatusCode::PAYLOAD_TOO_LARGE, "too long");
+    };
+    let found = match Callback::from_request(&Request::from_parts(parts, body)) {
+        Ok(callback) => panel.broker.capture_consent(callback).await,
+        Err(error) => Err(error.into()),
+    };
+    match found {
+        Ok(found) => page(StatusCode::OK, confirmation(&found)),
+        Err(error) => refusal(&error),
+    }
+}
+
+/// Who receives the power comes first.
+fn confirmation(found: &Found) -> String {
+    let mfa = match found.mfa() {
+        MfaFinding::Proven(proof) => proof.to_string(),
+        _ => "not proven".to_owned(),
+    };
+    format!(
+        "<p>The account <b>{}</b> will act for tenant <b>{}</b>.</p>\
+         <p>Signed in: {}. Second factor: {mfa}. Permissions: {}.</p>\
+         <form method=\"post\" action=\"confirm/{}\"><button>Confirm</button></form>",
+        escape(found.account().as_str()),
+        found.tenant(),
+        escape(&found.user().to_string()),
+        escape(&found.scopes().to_string()),
+        found.id(),
+    )
+}
+
+/// In the same browser, in any process.
+async fn confirm(
+    State(panel): State<Arc<Panel>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let confirmed = async {
+        let found = panel.broker.found(&FoundId::parse(&id)?, &headers).await?;
+        found.confirm().await
+    };
+    match confirmed.await {
+        Ok(consent) => {
+            let _ = panel.confirmed.send(consent).await; // nobody listens once one has come
+            page(StatusCode::OK, "Thank you. You can close this window.")
+        }
+        Err(error) => refusal(&error),
+    }
+}
+
+/// The operator learns it on the console, with whose turn it is; the person on the page.
+fn refusal(error: &cpv_consent::Error) -> Response<Body> {
+    step("refused", format!("{error} ({:?})", error.remedy()));
+    page(StatusCode::FORBIDDEN, escape(&error.to_string()))
+}
+
+fn page(status: StatusCode, text: impl std::fmt::Display) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "text/html; charset=utf-8")
+        .header(CACHE_CONTROL, "no-store")
+        .header(REFERRER_POLICY, "no-referrer")
+        .header("x-frame-options", "DENY")
+        .body(Body::from(format!("<!doctype html><title>Consent</title>{text}")))
+        .expect("a reply of fixed headers")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn http_get(url: &Url) -> Outcome<axum::http::Request<Bytes>> {
+    Ok(axum::http::Request::get(url.as_str()).body(Bytes::new())?)
+}
+
+fn emulated_app(entra: &Emulator, redirect: &str) -> Outcome<AppRegistration> {
+    let origins = Origins {
+        login: entra.login_origin(),
+        partner_center: entra.partner_center_origin(),
+        graph: entra.graph_origin(),
+    };
+    let cloud = Cloud::danger_loopback("emulator", origins)?;
+    let home = entra.add_tenant("The vendor");
+    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
+    let credential = ClientCredential::secret("only-for-the-emulator")?;
+    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
+    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
+}
+
+/// What a real partner needs, read from the environment.
+struct Settings {
+    app: AppRegistration,
+    account: AccountId,
+    key: LocalKey,
+    store: PathBuf,
+    listen: String,
+    partner: Option<TenantId>,
+}
+
+/// Those without which nothing real can be done.
+const REQUIRED: [&str; 4] = ["CPV_HOME_TENANT", "CPV_CLIENT_ID", "CPV_REDIRECT_URI", "CPV_KEY"];
+
+impl Settings {
+    /// None where no setting is made at all.
+    fn from_environment() -> Outcome<Option<Self>> {
+        if !std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CPV_")) {
+            return Ok(None);
+        }
+        let missing: Vec<_> = REQUIRED.into_iter().filter(|name| setting(name).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(format!("not set: {}", missing.join(", ")).into());
+        }
+        let home = parsed("CPV_HOME_TENANT", TenantId::parse)?;
+        let partner = match setting("CPV_PARTNER") {
+            Some(_) => Some(parsed("CPV_PARTNER", TenantId::parse)?),
+            None => None,
+        };
+        if partner == Some(home) {
+            return Err("CPV_PARTNER: is your own tenant (CPV_HOME_TENANT)".into());
+        }
+        Ok(Some(Self {
+            app: Self::app(home)?,
+            account: AccountId::new(setting("CPV_ACCOUNT").unwrap_or("example-account".into()))?,
+            key: parsed("CPV_KEY", |text| LocalKey::from_base64("cpv-key", text))?,
+            store: setting("CPV_STORE").unwrap_or("cpv-store".into()).into(),
+            listen: setting("CPV_LISTEN").unwrap_or("127.0.0.1:8400".into()),
+            partner,
+        }))
+    }
+
+    fn app(home: TenantId) -> Outcome<AppRegistration> {
+        let cloud = parsed("CPV_CLOUD", |text| match text {
+            "" | "global" => Ok(Cloud::Global),
+            "us-government" => Ok(Cloud::UsGovernment),
+            "us-government-dod" => Ok(Cloud::UsGovernmentDod),
+            "china" => Ok(Cloud::China),
+            _ => Err("is none of global, us-government, us-government-dod, china"),
+        })?;
+        let client_id = parsed("CPV_CLIENT_ID", ClientId::parse)?;
+        let credential = credential()?;
+        let app = parsed("CPV_REDIRECT_URI", |redirect| {
+            AppRegistration::new(cloud.clone(), home, client_id, credential.clone(), redirect)
+        })?;
+        if app.redirect_uri().path().ends_with("/start") {
+            return Err("CPV_REDIRECT_URI: its last part is \"start\", which is the link's".into());
+        }
+        parsed("CPV_GRAPH_SCOPES", |names| {
+            app.clone().requesting(Resource::Graph, names.split_whitespace())
+        })
+    }
+}
+
+fn credential() -> Outcome<ClientCredential> {
+    match (setting("CPV_CERTIFICATE"), setting("CPV_CLIENT_SECRET")) {
+        (Some(file), None) => {
+            let pem = std::fs::read_to_string(&file)
+                .map_err(|error| format!("CPV_CERTIFICATE: {file}: {error}"))?;
+            ClientCredential::certificate(&pem)
+                .map_err(|error| format!("CPV_CERTIFICATE: {error}").into())
+        }
+        (None, Some(_)) => parsed("CPV_CLIENT_SECRET", |text| ClientCredential::secret(text)),
+        _ => Err("set either CPV_CERTIFICATE or CPV_CLIENT_SECRET".into()),
+    }
+}
+
+/// A setting; an empty one counts as not made.
+fn setting(name: &str) -> Option<String> {
+    var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// A setting that was understood, or its name with what is wrong.
+fn parsed<T, E: std::fmt::Display>(
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Outcome<T> {
+    let text = setting(name).unwrap_or_default();
+    parse(&text).map_err(|error| format!("{name}: {error}").into())
+}
