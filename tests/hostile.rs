@@ -1,0 +1,17 @@
+//! Attackers: one who writes into the database, one who crafts callbacks, one with an account.
+
+#![allow(unreachable_pub)] // its modules are of one program
+
+#[path = "hostile/callbacks.rs"]
+mod callbacks;
+#[path = "hostile/credentials.rs"]
+mod credentials;
+#[path = "hostile/damage.rs"]
+mod damage;
+#[path = "hostile/forgery.rs"]
+mod forgery;
+#[path = "hostile/people.rs"]
+mod people;
+#[path = "hostile/realms.rs"]
+mod realms;
+mod world;
