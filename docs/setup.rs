@@ -1,0 +1,142 @@
+// The scene of the guides' examples: a vendor, a partner with its administrator, and a customer.
+// Each example includes this file and tells its own part of the story.
+
+pub use std::sync::Arc;
+
+use bytes::Bytes;
+pub use cpv_consent::emulator::{Browser, Emulator, Failure, Rule, User};
+use cpv_consent::store::{Entry, Expect, Key, Kind, Memory, Store, StoreError};
+pub use cpv_consent::*;
+
+pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+#[allow(dead_code)] // each example uses its own part of it
+pub struct Scene {
+    pub broker: Broker,
+    pub entra: Emulator,
+    pub clock: VirtualClock,
+    pub app: AppRegistration,
+    pub account: AccountId,
+    pub contoso: TenantId,
+    pub admin: User,
+    pub fabrikam: TenantId,
+    folder: tempfile::TempDir,
+}
+
+#[allow(dead_code)]
+impl Scene {
+    pub async fn new() -> Outcome<Self> {
+        let clock = VirtualClock::default();
+        let entra = Emulator::builder().clock(clock.clone()).start().await?;
+        let app = registration(&entra)?;
+        entra.register(&app);
+        let contoso = entra.add_tenant("Contoso");
+        let admin = entra.add_user(contoso, "admin@contoso.example");
+        let fabrikam = entra.add_customer(contoso, "Fabrikam");
+        let graph = "https://graph.microsoft.com";
+        entra.grant(fabrikam, app.client_id(), graph, &["Directory.Read.All"]);
+        let folder = tempfile::tempdir()?;
+        let store = store::Sqlite::open(folder.path().canonicalize()?.join("store")).await?;
+        let keys = KeyRing::new(LocalKey::generate("2026-11")?);
+        let builder = Broker::builder(app.clone(), store, keys).clock(clock.clone());
+        let (broker, account) = (builder.build().await?, AccountId::new("panel-17")?);
+        Ok(Self { broker, entra, clock, app, account, contoso, admin, fabrikam, folder })
+    }
+
+    /// The partner has consented already.
+    pub async fn onboarded() -> Outcome<Self> {
+        let scene = Self::new().await?;
+        let pending = scene.broker.partner(scene.contoso).request_consent(scene.account.clone());
+        let request = walk(&pending.await?, &scene.admin).await?;
+        capture(&scene.broker, &request).await?.confirm().await?;
+        Ok(scene)
+    }
+}
+
+/// The browser's part: keeps the cookie, signs in, proves a second factor, consents, comes back.
+pub async fn walk(pending: &PendingConsent, user: &User) -> Outcome<http::Request<Bytes>> {
+    let mut browser = Browser::new();
+    browser.keep_cookie(pending.browser_key().set_cookie().to_str()?);
+    Ok(browser.consent(pending.authorize_url(), user).await?)
+}
+
+pub async fn capture(broker: &Broker, request: &http::Request<Bytes>) -> Outcome<Found> {
+    Ok(broker.capture_consent(Callback::from_request(request)?).await?)
+}
+
+fn registration(entra: &Emulator) -> Outcome<AppRegistration> {
+    let origins = Origins {
+        login: entra.login_origin(),
+        partner_center: entra.partner_center_origin(),
+        graph: entra.graph_origin(),
+    };
+    let cloud = Cloud::danger_loopback("emulator", origins)?;
+    let home = entra.add_tenant("The vendor");
+    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
+    let credential = ClientCredential::secret("only-for-the-emulator")?;
+    let redirect = "https://panel.example/consent/callback";
+    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
+    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
+}
+
+/// Tells a story that begins before the first consent.
+#[allow(dead_code)]
+pub fn before_consent(story: impl AsyncFnOnce(Scene) -> Outcome) -> Outcome {
+    run(async { story(Scene::new().await?).await })
+}
+
+/// Tells a story that begins once the partner has consented.
+#[allow(dead_code)]
+pub fn after_consent(story: impl AsyncFnOnce(Scene) -> Outcome) -> Outcome {
+    run(async { story(Scene::onboarded().await?).await })
+}
+
+/// Shows what the removal of single records comes to: a damaged consent no longer stands in the way,
+/// and without its partner's key a copy of a row is dead.
+#[allow(dead_code)]
+pub fn removal<Remove>(remove: Remove) -> Outcome
+where
+    Remove: AsyncFn(&Arc<Memory>, &AppRegistration, Kind, TenantId) -> Result<(), StoreError>,
+{
+    before_consent(async |Scene { app, clock, contoso, account, admin, .. }| {
+        let store = Arc::new(Memory::new());
+        let key = LocalKey::generate("a")?.to_base64();
+        let open = async || -> Outcome<Broker> {
+            let keys = KeyRing::new(LocalKey::from_base64("a", key.expose())?);
+            let builder = Broker::builder(app.clone(), store.clone(), keys);
+            Ok(builder.clock(clock.clone()).build().await?)
+        };
+        let broker = open().await?;
+        let partner = broker.partner(contoso);
+        let onboard = async || -> Outcome {
+            let request = walk(&partner.request_consent(account.clone()).await?, &admin).await?;
+            capture(&broker, &request).await?.confirm().await?;
+            Ok(())
+        };
+        onboard().await?;
+        let place = Key::new(app.realm(), Kind::Consent, Some(contoso), contoso.to_string());
+        let whole = store.get(&place).await?.ok_or("a consent")?;
+        let sealed = Sealed::from_bytes(b"damaged".to_vec());
+        store.put(&place, Entry { sealed, due: None }, Expect::At(whole.revision)).await?;
+        let blocked = partner.request_consent(account.clone()).await;
+        assert!(matches!(blocked, Err(Error::Damaged { .. })));
+        remove(&store, &app, Kind::Consent, contoso).await?;
+        onboard().await?;
+        partner.token(Resource::PartnerCenter).await?;
+
+        let copy = store.get(&place).await?.ok_or("a consent")?.entry;
+        partner.withdraw().await?;
+        remove(&store, &app, Kind::Consent, contoso).await?;
+        remove(&store, &app, Kind::PartnerKey, contoso).await?;
+        assert!(partner.consent().await?.is_none());
+        store.put(&place, copy, Expect::Absent).await?;
+        let restarted = open().await?;
+        let dead = restarted.partner(contoso).consent().await;
+        assert!(matches!(dead, Err(Error::Damaged { .. })));
+        Ok(())
+    })
+}
+
+fn run(story: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(story)
+}
