@@ -2,6 +2,8 @@
 
 mod world;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use cpv_consent::emulator::{Answer, Failure, Grant, MfaAnswer, MfaMethod, Rule, Tampering};
 use cpv_consent::{
@@ -646,6 +648,29 @@ async fn behind_an_accounts_door_nothing_is_begun_for_another_or_moved() {
     assert_eq!(refused(partner.request_consent(account("panel-2")).await), not_yours);
     let moved = partner.request_consent(account("panel-2")).danger_rebind();
     assert_eq!(refused(moved.await), not_yours);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_with_another_users_id_token_is_never_kept() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let rule = Rule::any().grant(Grant::RefreshToken);
+    let scripted = world.entra.alter_tokens(rule, |reply| {
+        let text = reply["id_token"].as_str().expect("an ID token").to_owned();
+        let parts: Vec<&str> = text.split('.').collect();
+        let claims = URL_SAFE_NO_PAD.decode(parts[1]).expect("base64url");
+        let mut claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+        claims["oid"] = "99999999-9999-4999-8999-999999999999".into();
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        reply["id_token"] = [parts[0], &claims, parts[2]].join(".").into();
+    });
+    let request = world.callback(&broker).await;
+    let error = capture(&broker, &request).await.expect_err("another user's");
+    assert!(matches!(error, Error::ForeignToken { .. }), "{error:?}");
+    world.assert_nothing_stored(&broker).await;
+    scripted.clear();
+    world.onboard(&broker).await;
 }
 
 #[tokio::test]
