@@ -95,7 +95,7 @@ impl VirtualClock {
     pub fn advance(&self, by: Duration) {
         let woken = {
             let mut time = self.time();
-            time.elapsed += by;
+            time.elapsed = time.elapsed.saturating_add(by);
             let later = (time.elapsed, u64::MAX);
             let still_asleep = time.sleepers.split_off(&later);
             std::mem::replace(&mut time.sleepers, still_asleep)
@@ -124,7 +124,7 @@ impl Default for VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> SystemTime {
         let time = self.time();
-        time.epoch + time.elapsed
+        later(time.epoch, time.elapsed)
     }
 
     fn monotonic(&self) -> Duration {
@@ -133,7 +133,7 @@ impl Clock for VirtualClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         let mut time = self.time();
-        let until = time.elapsed + duration;
+        let until = time.elapsed.saturating_add(duration);
         time.next_sleeper += 1;
         let key = (until, time.next_sleeper);
         Box::pin(VirtualSleep { clock: self.clone(), key })
@@ -175,6 +175,12 @@ pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
 pub(crate) fn from_unix_seconds(seconds: u64) -> SystemTime {
     const YEAR_9999: u64 = 253_370_764_800;
     UNIX_EPOCH + Duration::from_secs(seconds.min(YEAR_9999))
+}
+
+/// That long after `now`, held to the year 9999 so that no duration can overflow.
+pub(crate) fn later(now: SystemTime, by: Duration) -> SystemTime {
+    let end = from_unix_seconds(u64::MAX);
+    now.checked_add(by).map_or(end, |time| time.min(end))
 }
 
 /// How long ago `earlier` was; zero if it is not past.
@@ -219,5 +225,18 @@ mod tests {
     fn dates_cannot_overflow() {
         assert_eq!(unix_seconds(from_unix_seconds(u64::MAX)), 253_370_764_800);
         assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(later(UNIX_EPOCH, Duration::from_secs(7)), from_unix_seconds(7));
+        assert_eq!(later(UNIX_EPOCH, Duration::MAX), from_unix_seconds(u64::MAX));
+        assert_eq!(later(UNIX_EPOCH, Duration::from_secs(1 << 60)), from_unix_seconds(u64::MAX));
+    }
+
+    #[test]
+    fn no_advance_and_no_sleep_is_too_long() {
+        let clock = VirtualClock::default();
+        clock.advance(Duration::from_secs(1));
+        drop(clock.sleep(Duration::MAX));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), from_unix_seconds(u64::MAX));
+        assert_eq!(clock.monotonic(), Duration::MAX);
     }
 }
