@@ -20,47 +20,60 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Weak};
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::extract::DefaultBodyLimit;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::model::clock::{Clock, SystemClock};
 
-mod assertion;
-mod authorize;
+mod aadsts;
+mod admin;
+mod app_token;
 mod bearer;
 mod browser;
-mod callback;
-mod client;
-mod discovery;
-mod errors;
+mod chance;
+mod controls;
+mod entra;
 mod fields;
-mod grants;
 mod graph;
-mod hold;
-mod pages;
+mod key_vault;
+mod ledger;
 mod partner_center;
-mod random;
-mod record;
+mod partner_controls;
+mod refusal;
 mod scopes;
 mod script;
 mod setup;
-mod signin;
+mod site;
+mod stage;
 mod state;
-mod token;
-mod tokens;
+mod vault;
 
+pub use aadsts::{Aadsts, Basis};
+pub use admin::Admin;
 pub use browser::{Answer, Browser, BrowserError};
-pub use hold::Hold;
-pub use record::{PartnerCenterCall, TokenRequest};
-pub use script::{Failure, Grant, MfaAnswer, Rule, Scripted, Tampering};
-pub use state::directory::{Account, MfaMethod, User};
+pub use controls::{Hold, Scripted};
+pub use partner_center::ApplicationConsent;
+pub use script::doubts::Doubts;
+pub use script::partner_center::MfaEnforcement;
+pub use script::{Endpoint, Failure, Grant, MfaAnswer, Rule, Tampering};
+pub use setup::RegisteredApplication;
+pub use site::{CertifiedKeyPem, Https, Mischief, Origins};
+pub use state::conditional_access::ConditionalAccess;
+pub use state::directory::{
+    Account, GroupId, MfaMethod, Relationship, RelationshipStatus, User, role,
+};
+pub use state::flow::Version;
+pub use state::manifest::ManifestError;
+pub use state::record::{CredentialKind, Issued, PartnerCenterCall, TokenRequest};
+pub use state::vault::{VaultCall, VaultRight, VaultUser};
 
-use state::{Origins, World};
+use chance::Chance;
+use site::{Front, SERVICES};
+use state::{World, lock};
 
 /// A running emulator. Clones are the same one; it ends when the last clone is dropped.
 #[derive(Clone)]
@@ -72,10 +85,17 @@ pub struct Emulator {
 #[derive(Debug)]
 pub struct EmulatorBuilder {
     clock: Arc<dyn Clock>,
+    seed: Option<u64>,
+    https: bool,
+    admin: bool,
+    base_port: u16,
+    load_mode: bool,
 }
 
 struct Running {
     world: Arc<World>,
+    https: Option<Https>,
+    admin: Option<Admin>,
     stop: watch::Sender<bool>,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -84,7 +104,27 @@ impl Emulator {
     /// An emulator that lives by the machine's clock, unless told otherwise.
     #[must_use]
     pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder { clock: Arc::new(SystemClock::new()) }
+        let clock = Arc::new(SystemClock::new());
+        EmulatorBuilder {
+            clock,
+            seed: None,
+            https: false,
+            admin: false,
+            base_port: 0,
+            load_mode: false,
+        }
+    }
+
+    /// Where each service is by http, as `127.0.0.1`.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.world().origins
+    }
+
+    /// The same services by https, where it was started with [`EmulatorBuilder::https`].
+    #[must_use]
+    pub fn https(&self) -> Option<&Https> {
+        self.running.https.as_ref()
     }
 
     /// Where people sign in and tokens are issued, such as `http://127.0.0.1:41234`.
@@ -105,7 +145,20 @@ impl Emulator {
         &self.world().origins.graph
     }
 
-    /// Ends it now: requests that are held are let go, listeners and idle connections close.
+    /// The admin endpoint, where it was started with [`EmulatorBuilder::admin`].
+    #[must_use]
+    pub fn admin(&self) -> Option<&Admin> {
+        self.running.admin.as_ref()
+    }
+
+    /// A browser without cookies, which trusts the emulator's authority where it has one.
+    #[must_use]
+    pub fn browser(&self) -> Browser {
+        Browser::trusting(self.https().map(Https::ca_pem))
+    }
+
+    /// Ends it now: requests that are held are let go, listeners and idle connections close. A client
+    /// that neither finishes its request nor reads its answer is cut off after a second.
     pub async fn shutdown(&self) {
         self.running.end();
         let servers = std::mem::take(&mut *lock(&self.running.servers));
@@ -140,33 +193,76 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Starts three listeners on free ports of 127.0.0.1.
+    /// Makes ids, names, passwords and lifetimes the same in every run. Signing keys and tokens are
+    /// never: a key that a seed yields would be everybody's.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// For measuring clients: access tokens are opaque, and an ID token without a nonce is signed
+    /// once per tenant, user and application, so that cryptography does not hide the client's cost.
+    #[must_use]
+    pub fn load_mode(mut self) -> Self {
+        self.load_mode = true;
+        self
+    }
+
+    /// Serves by https as well, under a certificate authority made at start: [`Emulator::https`].
+    #[must_use]
+    pub fn https(mut self) -> Self {
+        self.https = true;
+        self
+    }
+
+    /// Opens the admin endpoint, for tests in other languages: [`Emulator::admin`].
+    #[must_use]
+    pub fn admin(mut self) -> Self {
+        self.admin = true;
+        self
+    }
+
+    /// Listens on `base` and the five ports that follow (login, Partner Center, Graph, Key Vault,
+    /// managed identity, admin), and by https on those ten above, instead of on free ports; 0 means
+    /// free ones.
+    #[must_use]
+    pub fn ports(mut self, base: u16) -> Self {
+        self.base_port = base;
+        self
+    }
+
+    /// Starts listening on 127.0.0.1.
     ///
     /// # Errors
-    /// The system's, when a port cannot be bound.
+    /// The system's, naming the port that cannot be bound; or when no file can be written for the
+    /// authority's certificate.
     pub async fn start(self) -> io::Result<Emulator> {
-        let (login, login_origin) = listener().await?;
-        let (partner_center, partner_center_origin) = listener().await?;
-        let (graph, graph_origin) = listener().await?;
-        let origins = Origins {
-            login: login_origin,
-            partner_center: partner_center_origin,
-            graph: graph_origin,
-        };
-        let world = Arc::new(World::new(self.clock, origins));
+        let plain = Front::plain(self.base_port).await?;
+        let world = Arc::new(World::new(self.clock, Chance::new(self.seed), plain.by_address()));
+        world.script().load_mode = self.load_mode;
+        let mut fronts = vec![plain];
+        let mut https = None;
+        if self.https {
+            let (side, front) = Https::open(self.base_port).await?;
+            https = Some(side);
+            fronts.push(front);
+        }
+        let admin = self.admin.then(|| Admin::at(&world.origins.admin));
         let (stop, stopped) = watch::channel(false);
-        let servers = Mutex::new(vec![
-            serve(login, login_routes(&world), stopped.clone()),
-            serve(partner_center, partner_center::routes(&world), stopped.clone()),
-            serve(graph, graph::routes(&world), stopped),
-        ]);
-        Ok(Emulator { running: Arc::new(Running { world, stop, servers }) })
+        let running = Arc::new_cyclic(|running| {
+            let routes = routes(&world, admin.as_ref(), running);
+            let servers = fronts.into_iter().flat_map(|front| front.serve(&routes, &stopped));
+            let servers = Mutex::new(servers.collect());
+            Running { world, https, admin, stop, servers }
+        });
+        Ok(Emulator { running })
     }
 }
 
 impl Running {
     fn end(&self) {
-        self.world.script().open_every_gate();
+        self.world.playbook.open_every_gate();
         self.stop.send_replace(true);
     }
 }
@@ -177,30 +273,21 @@ impl Drop for Running {
     }
 }
 
-async fn listener() -> io::Result<(TcpListener, String)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    Ok((listener, origin))
-}
-
-fn serve(on: TcpListener, routes: Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {
-    let stop = async move {
-        let _ = stopped.wait_for(|stop| *stop).await; // an error: nobody is left to stop it
-    };
-    tokio::spawn(async move {
-        let _ = axum::serve(on, routes).with_graceful_shutdown(stop).await; // it never fails
-    })
-}
-
-fn login_routes(world: &Arc<World>) -> Router {
-    authorize::routes()
-        .merge(signin::routes())
-        .merge(token::routes())
-        .merge(discovery::routes())
-        .with_state(Arc::clone(world))
-}
-
-/// A panic elsewhere leaves the emulator's state readable: every change is made in one go.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What each service answers to, in the order of [`Origins`].
+fn routes(
+    world: &Arc<World>,
+    admin: Option<&Admin>,
+    emulator: &Weak<Running>,
+) -> [Router; SERVICES] {
+    let admin = admin.map(|admin| admin::routes(admin.clone(), emulator.clone()));
+    let staged = |service, routes| stage::around(world, service, routes);
+    [
+        staged(Endpoint::Entra, entra::routes(world)),
+        staged(Endpoint::PartnerCenter, partner_center::routes(world)),
+        staged(Endpoint::Graph, graph::routes(world)),
+        staged(Endpoint::KeyVault, key_vault::routes(world)),
+        staged(Endpoint::ManagedIdentity, key_vault::identity::routes(world)),
+        admin.unwrap_or_default(),
+    ]
+    .map(|routes| routes.layer(DefaultBodyLimit::max(stage::LARGEST_BODY)))
 }

@@ -1,11 +1,11 @@
-//! What resources offer and how a request names it.
+//! What a request asks for, and how it names it.
 //!
-//! Source: Microsoft identity platform, "Scopes and permissions", and the Graph permissions
-//! reference. A scope is `{resource}/{permission}`; a bare name is one of Graph's.
+//! Source: Microsoft identity platform, "Scopes and permissions". A scope is
+//! `{resource}/{permission}`; a bare name is one of Graph's.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::errors::Refusal;
+use super::refusal::Refusal;
 
 pub(super) const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
 pub(super) const GRAPH: &str = "https://graph.microsoft.com";
@@ -35,6 +35,18 @@ impl Asked {
             return Err(Refusal::new(70_011).about("'.default' stands beside named scopes"));
         }
         Ok(asked)
+    }
+
+    /// What a v1.0 request asks for: all that was granted on a resource, and to stay signed in.
+    pub(super) fn everything_of(resource: String) -> Self {
+        let named = vec![(resource, ".default".to_owned())];
+        Self { openid: true, offline_access: true, named, bare: false }
+    }
+
+    /// All that is registered for these resources.
+    pub(super) fn default_of<'r>(resources: impl IntoIterator<Item = &'r str>) -> Self {
+        let named = resources.into_iter().map(|uri| (uri.to_owned(), ".default".to_owned()));
+        Self { named: named.collect(), ..Self::default() }
     }
 
     fn name(&mut self, word: &str) -> Result<(), Refusal> {
@@ -72,50 +84,27 @@ impl Asked {
     }
 
     /// The `scope` of a reply: what was granted on the resource, in the spelling it was asked in.
+    /// `.default` is repeated, and the words of sign-in are Graph's.
     pub(super) fn reply<'g>(
         &self,
         resource: &str,
         granted: impl Iterator<Item = &'g String>,
     ) -> String {
         let bare = self.bare && resource == GRAPH;
-        let mut words: Vec<String> = granted
-            .map(|name| if bare { name.clone() } else { format!("{resource}/{name}") })
-            .collect();
-        if self.openid {
-            words.insert(0, "openid profile".to_owned());
+        let mut words = String::new();
+        let mut add = |of: &str, name: &str| {
+            let gap = if words.is_empty() { "" } else { " " };
+            let slash = if of.is_empty() { "" } else { "/" };
+            words.extend([gap, of, slash, name]);
+        };
+        if self.openid && resource == GRAPH {
+            add("", "openid profile");
         }
-        words.join(" ")
-    }
-}
-
-/// Every resource with its permissions: the table's, and those that registrations brought.
-#[derive(Debug)]
-pub(super) struct Catalogue(HashMap<String, BTreeSet<String>>);
-
-impl Catalogue {
-    pub(super) fn new() -> Self {
-        let mut catalogue = Self(HashMap::new());
-        for (resource, permissions) in OFFERED {
-            permissions.iter().for_each(|permission| catalogue.learn(resource, permission));
+        granted.for_each(|name| add(if bare { "" } else { resource }, name));
+        if self.permissions(resource).contains(".default") {
+            add(resource, ".default");
         }
-        catalogue
-    }
-
-    pub(super) fn learn(&mut self, resource: &str, permission: &str) {
-        self.0.entry(resource.to_owned()).or_default().insert(permission.to_owned());
-    }
-
-    /// Refuses resources and permissions that do not exist.
-    pub(super) fn check(&self, asked: &Asked) -> Result<(), Refusal> {
-        for (resource, permission) in &asked.named {
-            let Some(offered) = self.0.get(resource) else {
-                return Err(Refusal::new(500_011).about(resource));
-            };
-            if permission != ".default" && !offered.contains(permission) {
-                return Err(Refusal::new(650_053).about(&format!("'{permission}' on {resource}")));
-            }
-        }
-        Ok(())
+        words
     }
 }
 
@@ -124,31 +113,6 @@ pub(super) fn needs_administrator(permission: &str) -> bool {
     let for_everyone = permission.ends_with(".All") || permission.contains("AccessAsUser");
     for_everyone && permission != "User.ReadBasic.All"
 }
-
-const OFFERED: [(&str, &[&str]); 4] = [
-    (PARTNER_CENTER, &["user_impersonation"]),
-    (
-        GRAPH,
-        &[
-            "User.Read",
-            "User.ReadBasic.All",
-            "User.Read.All",
-            "User.ReadWrite.All",
-            "Directory.Read.All",
-            "Directory.ReadWrite.All",
-            "Directory.AccessAsUser.All",
-            "Domain.ReadWrite.All",
-            "Organization.Read.All",
-            "Application.ReadWrite.All",
-            "AppRoleAssignment.ReadWrite.All",
-            "DelegatedPermissionGrant.ReadWrite.All",
-            "DelegatedAdminRelationship.Read.All",
-            "DelegatedAdminRelationship.ReadWrite.All",
-        ],
-    ),
-    ("https://management.azure.com", &["user_impersonation"]),
-    ("https://vault.azure.net", &["user_impersonation"]),
-];
 
 #[cfg(test)]
 mod tests {
@@ -175,5 +139,8 @@ mod tests {
             Asked::parse("openid https://graph.microsoft.com/User.Read").expect("well-formed");
         let expected = "openid profile https://graph.microsoft.com/User.Read";
         assert_eq!(full.reply(GRAPH, granted.iter()), expected);
+        let default = Asked::parse("openid https://x.example/.default").expect("well-formed");
+        let expected = "https://x.example/User.Read https://x.example/.default";
+        assert_eq!(default.reply("https://x.example", granted.iter()), expected);
     }
 }

@@ -9,6 +9,7 @@ use url::Url;
 use super::bench::{
     Bench, FORM, FieldList, GRAPH, NOBODY, Outcome, PARTNER_CENTER, REDIRECT, stuck_at,
 };
+use super::sitting::Sitting;
 
 #[tokio::test]
 async fn a_consent_comes_back_by_query_with_state_and_a_code_that_yields_tokens() -> Outcome {
@@ -18,7 +19,7 @@ async fn a_consent_comes_back_by_query_with_state_and_a_code_that_yields_tokens(
     let reply = bench.redeem(fields.code()?, &[]).await?;
     assert_eq!((reply.status, &reply.headers["cache-control"]), (200, &"no-store".parse()?));
     assert_eq!(reply.json["expires_in"], 3599);
-    assert_eq!(reply.text("scope"), format!("openid profile {PARTNER_CENTER}/user_impersonation"));
+    assert_eq!(reply.text("scope"), format!("{PARTNER_CENTER}/user_impersonation"));
     let id = reply.claims("id_token");
     let issuer = format!("{}/{}/v2.0", bench.entra.login_origin(), bench.contoso);
     assert_eq!((&id["iss"], &id["nonce"]), (&json!(issuer), &json!("the-nonce")));
@@ -80,7 +81,7 @@ async fn other_faults_are_told_to_the_application_with_its_state() -> Outcome {
     for (change, error, number) in [
         (("response_type", "token"), "unsupported_response_type", 70_005),
         (("response_type", "code id_token"), "unsupported_response_type", 700_054),
-        (("response_mode", "fragment"), "invalid_request", 70_007),
+        (("response_mode", "web_message"), "invalid_request", 70_007),
         (("resource", GRAPH), "invalid_request", 901_002),
         (("scope", ""), "invalid_request", 900_144),
         (("scope", &missing), "invalid_client", 650_053),
@@ -128,6 +129,33 @@ async fn a_clerk_may_go_on_once_an_administrator_agreed_for_everyone() -> Outcom
     bench.callback(&clerk, Answer::Accept, &[]).await?.code()?;
     let again = bench.callback(&clerk, Answer::Accept, &[("prompt", "consent")]).await?;
     assert_eq!(again.refusal(), Some(90_094), "prompt=consent stops a clerk all the same");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_that_never_saw_the_application_is_asked_even_for_a_sign_in_alone() -> Outcome {
+    let bench = Bench::new().await?;
+    let (contoso, client) = (bench.contoso, bench.app.client_id());
+    let url = |prompt| {
+        let scope = ("scope", "openid profile offline_access");
+        bench.authorize_url(&contoso.to_string(), &[scope, ("prompt", prompt)])
+    };
+    let mut sitting = Sitting::open(&url("")).await?;
+    sitting.sign_in(&bench.admin).await?;
+    assert_eq!(sitting.page.heading(), "Permissions requested");
+    let mut silent = Browser::new();
+    silent.keep_cookie(sitting.page.cookie());
+    let silent = Sitting::open_in(silent, &url("none")).await?.page.callback();
+    let told = (silent.find("error"), silent.refusal());
+    assert_eq!(told, (Some("consent_required"), Some(65_001)));
+    sitting.answer(&[("answer", "next")]).await?;
+    let reply = bench.redeem(sitting.page.callback().code()?, &[]).await?;
+    assert_eq!(reply.status, 200, "{:?}", reply.json);
+    sitting.go_to(&url("none")).await?;
+    sitting.page.callback().code()?;
+    bench.entra.remove_principal(contoso, client);
+    sitting.go_to(&url("none")).await?;
+    assert_eq!(sitting.page.callback().refusal(), Some(65_001));
     Ok(())
 }
 

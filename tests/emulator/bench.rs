@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use cpv_consent::emulator::{Answer, Browser, BrowserError, Emulator, User};
+use cpv_consent::emulator::{Answer, Browser, BrowserError, Emulator, EmulatorBuilder, User};
 use cpv_consent::{
     AppRegistration, ClientCredential, ClientId, Clock as _, Cloud, Origins, Resource, TenantId,
     VirtualClock,
@@ -26,7 +26,7 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) const NOBODY: &str = "33333333-3333-4333-8333-333333333333";
 /// SHA-256 of the verifier: the example of RFC 7636, appendix B.
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const SCOPE: &str = "openid profile offline_access \
                      https://api.partnercenter.microsoft.com/user_impersonation \
                      https://graph.microsoft.com/Directory.Read.All";
@@ -48,8 +48,30 @@ impl Bench {
     }
 
     pub(crate) async fn with(credential: ClientCredential) -> Result<Self, Box<dyn Error>> {
+        Self::started(Emulator::builder(), credential).await
+    }
+
+    /// As in every run with this seed.
+    pub(crate) async fn seeded(seed: u64) -> Result<Self, Box<dyn Error>> {
+        Self::started(Emulator::builder().seed(seed), ClientCredential::secret(SECRET)?).await
+    }
+
+    /// In load mode.
+    pub(crate) async fn loaded() -> Result<Self, Box<dyn Error>> {
+        Self::started(Emulator::builder().load_mode(), ClientCredential::secret(SECRET)?).await
+    }
+
+    /// Serving by https as well.
+    pub(crate) async fn over_https() -> Result<Self, Box<dyn Error>> {
+        Self::started(Emulator::builder().https(), ClientCredential::secret(SECRET)?).await
+    }
+
+    async fn started(
+        builder: EmulatorBuilder,
+        credential: ClientCredential,
+    ) -> Result<Self, Box<dyn Error>> {
         let clock = VirtualClock::default();
-        let entra = Emulator::builder().clock(clock.clone()).start().await?;
+        let entra = builder.clock(clock.clone()).start().await?;
         let origins = Origins {
             login: entra.login_origin(),
             partner_center: entra.partner_center_origin(),
@@ -139,6 +161,24 @@ impl Bench {
         code: &str,
         changes: &[(&str, &str)],
     ) -> Result<Reply, Box<dyn Error>> {
+        self.redeem_at(&self.contoso.to_string(), code, changes).await
+    }
+
+    pub(crate) async fn redeem_at(
+        &self,
+        tenant: &str,
+        code: &str,
+        changes: &[(&str, &str)],
+    ) -> Result<Reply, Box<dyn Error>> {
+        self.redeem_by(&self.token_url(tenant), code, changes).await
+    }
+
+    pub(crate) async fn redeem_by(
+        &self,
+        url: &str,
+        code: &str,
+        changes: &[(&str, &str)],
+    ) -> Result<Reply, Box<dyn Error>> {
         let client_id = self.app.client_id().to_string();
         let right = [
             ("grant_type", "authorization_code"),
@@ -148,12 +188,16 @@ impl Bench {
             ("redirect_uri", REDIRECT),
             ("code_verifier", VERIFIER),
         ];
-        let url = self.token_url(&self.contoso.to_string());
-        self.post(&url, &changed(&right, changes)).await
+        self.post(url, &changed(&right, changes)).await
     }
 
     pub(crate) async fn refresh_token(&self) -> Result<String, Box<dyn Error>> {
-        let reply = self.redeem(&self.code().await?, &[]).await?;
+        self.refresh_token_of(&self.admin).await
+    }
+
+    pub(crate) async fn refresh_token_of(&self, user: &User) -> Result<String, Box<dyn Error>> {
+        let fields = self.callback(user, Answer::Accept, &[]).await?;
+        let reply = self.redeem(fields.code()?, &[]).await?;
         Ok(reply.text("refresh_token").to_owned())
     }
 
@@ -173,6 +217,25 @@ impl Bench {
             ("scope", scope.as_str()),
         ];
         self.post(&self.token_url(tenant), &changed(&right, changes)).await
+    }
+
+    /// As [`exchange`](Self::exchange), at the endpoint of v1.0, which takes a resource.
+    pub(crate) async fn exchange_v1(
+        &self,
+        tenant: &str,
+        token: &str,
+        changes: &[(&str, &str)],
+    ) -> Result<Reply, Box<dyn Error>> {
+        let client_id = self.app.client_id().to_string();
+        let right = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client_id.as_str()),
+            ("client_secret", SECRET),
+            ("refresh_token", token),
+            ("resource", PARTNER_CENTER),
+        ];
+        let url = self.token_url(tenant).replace("/v2.0/", "/");
+        self.post(&url, &changed(&right, changes)).await
     }
 
     /// A read of an API, with the question about the second factor, which only one understands.
@@ -205,9 +268,14 @@ impl Reply {
         self.json[member].as_str().unwrap_or_default()
     }
 
-    /// Status, error, suberror and AADSTS number.
+    /// Status, error, suberror and AADSTS number of a refusal that can be traced.
     pub(crate) fn refusal(&self) -> (u16, &str, &str, u64) {
         let number = self.json["error_codes"][0].as_u64().unwrap_or_default();
+        let text = self.text("error_description");
+        for member in ["trace_id", "correlation_id"].into_iter().filter(|_| number != 0) {
+            let id = self.text(member);
+            assert!(id.len() == 36 && text.contains(id), "{member} {id:?} in {text:?}");
+        }
         (self.status, self.text("error"), self.text("suberror"), number)
     }
 
@@ -260,12 +328,15 @@ pub(crate) fn stuck_at(error: &BrowserError) -> Option<u32> {
     }
 }
 
-fn aadsts(text: &str) -> Option<u32> {
+pub(crate) fn aadsts(text: &str) -> Option<u32> {
     let digits = text.split("AADSTS").nth(1)?;
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn changed<'f>(right: &[(&'f str, &'f str)], by: &[(&'f str, &'f str)]) -> Vec<(&'f str, &'f str)> {
+pub(crate) fn changed<'f>(
+    right: &[(&'f str, &'f str)],
+    by: &[(&'f str, &'f str)],
+) -> Vec<(&'f str, &'f str)> {
     let kept = right.iter().filter(|(name, _)| by.iter().all(|(changed, _)| changed != name));
     kept.chain(by.iter().filter(|(_, value)| !value.is_empty())).copied().collect()
 }

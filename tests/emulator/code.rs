@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cpv_consent::emulator::{Answer, Browser};
+use http::header::CONTENT_TYPE;
 
-use super::bench::{Bench, CHALLENGE, FieldList, GRAPH, Outcome, PARTNER_CENTER};
+use super::bench::{Bench, CHALLENGE, FieldList, GRAPH, Outcome, PARTNER_CENTER, Reply};
 
 #[tokio::test]
 async fn a_code_is_redeemed_once() -> Outcome {
@@ -72,6 +73,20 @@ async fn a_verifier_without_a_challenge_is_a_downgrade() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_server_without_pkce_can_be_played() -> Outcome {
+    let bench = Bench::new().await?;
+    bench.entra.ignore_pkce(true);
+    for verifier in ["x", ""] {
+        let reply = bench.redeem(&bench.code().await?, &[("code_verifier", verifier)]).await?;
+        assert_eq!(reply.status, 200, "{verifier:?}");
+    }
+    bench.entra.ignore_pkce(false);
+    let reply = bench.redeem(&bench.code().await?, &[("code_verifier", "x")]).await?;
+    assert_eq!(reply.number(), 501_481);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_code_belongs_to_the_directory_it_was_issued_at() -> Outcome {
     let bench = Bench::new().await?;
     let url = bench.authorize_url("organizations", &[]);
@@ -95,8 +110,13 @@ async fn a_body_that_does_not_say_it_is_a_form_has_no_fields() -> Outcome {
     let bench = Bench::new().await?;
     let request = bench.http.post(bench.token_url("organizations"));
     let reply = request.body("grant_type=refresh_token").send().await?;
-    let reply = super::bench::Reply::read(reply).await?;
+    let reply = Reply::read(reply).await?;
     assert_eq!(reply.refusal(), (400, "invalid_request", "", 900_144));
+    let request = bench.http.post(bench.token_url("organizations"));
+    let request = request.header(CONTENT_TYPE, "application/json; charset=utf-8");
+    let reply = request.body(r#"{"grant_type":"refresh_token"}"#).send().await?;
+    let reply = Reply::read(reply).await?;
+    assert_eq!(reply.refusal(), (400, "invalid_request", "", 9_000_410), "nor is JSON one");
     Ok(())
 }
 

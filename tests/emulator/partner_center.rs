@@ -8,6 +8,14 @@ use serde_json::Value;
 
 use super::bench::{Bench, GRAPH, Outcome, Reply};
 
+mod consents;
+mod customers;
+mod desk;
+mod effects;
+mod limits;
+mod mfa;
+mod rights;
+
 async fn verdict(
     bench: &Bench,
     access: &str,

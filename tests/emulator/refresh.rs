@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::bench::{Bench, GRAPH, NOBODY, Outcome, PARTNER_CENTER};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -18,7 +20,11 @@ async fn a_refresh_token_dies_ninety_days_after_its_own_issue() -> Outcome {
     let second = reply.text("refresh_token").to_owned();
     bench.clock.advance(Duration::from_secs(1));
     let dead = bench.exchange(&contoso, &first, &[]).await?;
-    assert_eq!(dead.refusal(), (400, "invalid_grant", "", 700_082), "its use did not renew it");
+    assert_eq!(
+        dead.refusal(),
+        (400, "invalid_grant", "bad_token", 700_082),
+        "its use did not renew it"
+    );
     assert_eq!(bench.exchange(&contoso, &second, &[]).await?.status, 200);
     Ok(())
 }
@@ -87,7 +93,8 @@ async fn the_first_resource_named_decides_and_only_what_was_granted_is_given() -
     assert_eq!(reply.claims("access_token")["aud"], GRAPH);
     let default = format!("{GRAPH}/.default");
     let reply = bench.exchange(&contoso, &token, &[("scope", &default)]).await?;
-    assert_eq!(reply.text("scope"), "https://graph.microsoft.com/Directory.Read.All");
+    let scope = format!("{GRAPH}/Directory.Read.All {default}");
+    assert_eq!(reply.text("scope"), scope, "`.default` comes back, for it was asked");
     let reply = bench.exchange(&contoso, &token, &[("scope", "")]).await?;
     assert_eq!(reply.claims("access_token")["aud"], PARTNER_CENTER, "as it was issued");
     let more = format!("{GRAPH}/User.Read");
@@ -109,9 +116,9 @@ async fn what_happens_to_the_person_happens_to_the_token() -> Outcome {
     bench.entra.change_user(&bench.admin, |account| account.disabled = false);
     let _changed = bench.entra.change_password(&bench.admin, true);
     let reply = bench.exchange(&contoso, &token, &[]).await?;
-    assert_eq!(reply.refusal(), (400, "invalid_grant", "", 50_173));
+    assert_eq!(reply.refusal(), (400, "invalid_grant", "bad_token", 50_173));
     let garbled = bench.exchange(&contoso, &token[..token.len() - 4], &[]).await?;
-    assert_eq!(garbled.refusal(), (400, "invalid_grant", "", 70_000));
+    assert_eq!(garbled.refusal(), (400, "invalid_grant", "bad_token", 70_000));
     Ok(())
 }
 
@@ -124,5 +131,53 @@ async fn a_refresh_token_belongs_to_its_client() -> Outcome {
     let as_other = [("client_id", id), ("client_secret", "other")];
     let reply = bench.exchange(&bench.contoso.to_string(), &token, &as_other).await?;
     assert_eq!(reply.refusal(), (400, "invalid_grant", "client_mismatch", 70_000));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_access_token_has_the_format_that_its_resource_takes() -> Outcome {
+    let bench = Bench::new().await?;
+    let manifest = json!({
+        "appId": "55555555-5555-4555-8555-555555555555",
+        "displayName": "Orders",
+        "signInAudience": "AzureADMultipleOrgs",
+        "api": { "requestedAccessTokenVersion": 2 },
+    });
+    let orders = bench.entra.register_manifest(bench.app.home(), &manifest.to_string())?;
+    let permission = "66666666-6666-4666-8666-666666666666";
+    bench.entra.offer_permission(orders.client_id, "api://orders", "Orders.Read", permission);
+    let (client, contoso) = (bench.app.client_id(), bench.contoso.to_string());
+    bench.entra.grant(bench.contoso, client, "api://orders", &["Orders.Read"]);
+    let token = bench.refresh_token().await?;
+    let scope = [("scope", "api://orders/Orders.Read")];
+    let access = bench.exchange(&contoso, &token, &scope).await?.claims("access_token");
+    let issuer = format!("{}/{contoso}/v2.0", bench.entra.login_origin());
+    assert_eq!((&access["ver"], &access["iss"]), (&json!("2.0"), &json!(issuer)));
+    assert_eq!((&access["aud"], &access["azp"]), (&json!(orders.client_id), &json!(client)));
+    assert_eq!((&access["scp"], access.get("amr")), (&json!("Orders.Read"), None));
+    let resource = [("resource", "api://orders")];
+    let at_v1 = bench.exchange_v1(&contoso, &token, &resource).await?.claims("access_token");
+    assert_eq!(at_v1["ver"], "2.0", "whatever endpoint was asked");
+    Ok(())
+}
+
+#[tokio::test]
+async fn its_clock_can_run_ahead_of_everybody_elses_and_all_of_it_does() -> Outcome {
+    const YEAR: i64 = 365 * 24 * 3600;
+    let bench = Bench::new().await?;
+    let (contoso, fabrikam) = (bench.contoso.to_string(), bench.fabrikam.to_string());
+    bench.entra.grant(bench.fabrikam, bench.app.client_id(), GRAPH, &["Directory.Read.All"]);
+    let graph = format!("openid offline_access {GRAPH}/Directory.Read.All");
+    let graph = [("scope", graph.as_str())];
+    let token = bench.refresh_token().await?;
+    bench.entra.shift_clock(YEAR);
+    assert_eq!(bench.exchange(&contoso, &token, &[]).await?.number(), 700_082);
+    bench.entra.shift_clock(-YEAR);
+    assert_eq!(bench.exchange(&contoso, &token, &[]).await?.status, 200);
+    assert_eq!(bench.exchange(&fabrikam, &token, &graph).await?.status, 200);
+    bench.entra.shift_clock(3 * YEAR);
+    let later = bench.refresh_token().await?;
+    let ended = bench.exchange(&fabrikam, &later, &graph).await?;
+    assert_eq!(ended.number(), 50_020, "the relationship was one of two years");
     Ok(())
 }

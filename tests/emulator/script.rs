@@ -8,6 +8,13 @@ use url::Url;
 
 use super::bench::{Bench, GRAPH, Outcome, PARTNER_CENTER, Reply};
 
+mod broker;
+mod json;
+mod kinds;
+mod pages;
+mod places;
+mod rules;
+
 #[tokio::test]
 async fn failures_hit_what_their_rule_names_until_they_are_cleared() -> Outcome {
     let bench = Bench::new().await?;

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use url::{Url, form_urlencoded};
 
 use super::state::directory::User;
@@ -24,7 +24,9 @@ pub struct Browser {
     jar: Jar,
 }
 
-/// What the person in front of the browser does.
+/// What the person in front of the browser does. Whatever the answer, they type their code where a
+/// second factor is to be set up, and the old password with an exclamation mark behind it where a
+/// new one is demanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
@@ -32,11 +34,11 @@ pub enum Answer {
     Accept,
     /// The same, and ticks "Consent on behalf of your organization" where it is offered.
     AcceptForEveryone,
-    /// Signs in and cancels on the consent page.
+    /// Signs in and cancels on the consent page, an administrator's approval included.
     Cancel,
     /// Cancels on the first page.
     CancelSignIn,
-    /// Fails the second factor, then cancels.
+    /// Fails the second factor, or setting it up, then cancels.
     FailMfa,
 }
 
@@ -71,13 +73,21 @@ impl Default for Browser {
 }
 
 impl Browser {
-    /// A browser without cookies.
+    /// A browser without cookies, which trusts no certificate:
+    /// [`Emulator::browser`](super::Emulator::browser) does.
     #[must_use]
     pub fn new() -> Self {
+        Self::trusting(None)
+    }
+
+    /// Trusts the certificates of one authority alone: a host may have none of its own.
+    pub(super) fn trusting(ca_pem: Option<&str>) -> Self {
+        let ca = ca_pem.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()));
+        let ca = ca.transpose().expect("our own authority's certificate");
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .tls_certs_only([]) // the emulator speaks plain http, and a host may have no certificates
+            .tls_certs_only(ca)
             .build()
             .expect("a client without settings from outside can be made");
         Self { client, jar: Jar::default() }
@@ -169,8 +179,11 @@ impl Browser {
         *request.uri_mut() = step.url.as_str().parse().expect("a URL is a URI");
         let headers = request.headers_mut();
         if step.method == Method::POST {
-            let form = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             headers.insert(CONTENT_TYPE, form);
+            let origin = from.map(|from| from.origin().ascii_serialization());
+            let origin = origin.and_then(|origin| HeaderValue::try_from(origin).ok());
+            headers.extend(origin.map(|origin| (ORIGIN, origin)));
         }
         if let Some(cookies) = self.jar.header(&step.url, &step.method, from) {
             headers.insert(COOKIE, cookies);
@@ -233,20 +246,26 @@ impl Visitor<'_> {
             return Some(press("cancel"));
         }
         match form {
-            "step-account" => Some(press("continue")),
+            "step-account" => Some(vec![("account", self.user.name.clone())]),
             "step-name" => Some(typed("name", &self.user.name)),
             "step-password" => Some(typed("password", &self.user.password)),
-            "step-code" if self.failed_mfa => Some(press("cancel")),
-            "step-code" if self.answer == Answer::FailMfa => {
+            "step-new-password" => {
+                let new = format!("{}!", self.user.password);
+                Some(vec![("new_password", new.clone()), ("again", new)])
+            }
+            "step-code" | "step-enrolment" if self.failed_mfa => Some(press("cancel")),
+            "step-code" | "step-enrolment" if self.answer == Answer::FailMfa => {
                 self.failed_mfa = true;
                 Some(typed("code", "no code at all"))
             }
-            "step-code" => Some(typed("code", &self.user.code)),
-            "step-consent" if self.answer == Answer::Cancel => Some(press("cancel")),
+            "step-code" | "step-enrolment" => Some(typed("code", &self.user.code)),
+            "step-consent" | "step-admin-consent" if self.answer == Answer::Cancel => {
+                Some(press("cancel"))
+            }
             "step-consent" if self.answer == Answer::AcceptForEveryone => {
                 Some(typed("for_everyone", "yes"))
             }
-            "step-consent" => Some(press("next")),
+            "step-consent" | "step-admin-consent" => Some(press("next")),
             "step-approval" => Some(press("cancel")),
             _ => None,
         }
