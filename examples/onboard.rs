@@ -17,6 +17,7 @@
 //! CPV_LISTEN           address to listen on, e.g. behind a TLS proxy (default 127.0.0.1:8400)
 //! CPV_PARTNER          the partner's tenant, if it is known
 //! CPV_CLOUD            global (default), us-government, us-government-dod, china
+//! CPV_ENVIRONMENT      production (default), sandbox: Partner Center's integration sandbox
 //! ```
 
 use std::env::var;
@@ -37,7 +38,7 @@ use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
     AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Consent,
-    Found, FoundId, KeyRing, LocalKey, MfaFinding, Origins, Resource, TenantId,
+    Environment, Found, FoundId, KeyRing, LocalKey, MfaFinding, Origins, Resource, TenantId,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -381,8 +382,14 @@ impl Settings {
         if app.redirect_uri().path().ends_with("/start") {
             return Err("CPV_REDIRECT_URI: its last part is \"start\", which is the link's".into());
         }
+        let environment = parsed("CPV_ENVIRONMENT", |text| match text {
+            "" | "production" => Ok(Environment::Production),
+            "sandbox" => Ok(Environment::Sandbox),
+            _ => Err("is none of production, sandbox"),
+        })?;
         parsed("CPV_GRAPH_SCOPES", |names| {
-            app.clone().requesting(Resource::Graph, names.split_whitespace())
+            let app = app.clone().environment(environment);
+            app.requesting(Resource::Graph, names.split_whitespace())
         })
     }
 }
