@@ -1,28 +1,51 @@
 //! Form fields and cookies as they came over the wire.
 
+use std::ops::Range;
+
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, COOKIE};
-use url::form_urlencoded;
 
 use super::refusal::Refusal;
 
 /// The fields of a query or of a form, each at most once (RFC 6749, section 3.1).
 #[derive(Default)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(super) struct Fields {
+    /// Names and values, one after another.
+    text: String,
+    /// Where each name and its value are.
+    places: Vec<(Range<usize>, Range<usize>)>,
+}
 
 impl Fields {
     /// Reads percent-encoded pairs; an empty value counts as absent.
     pub(super) fn parse(encoded: &[u8]) -> Result<Self, Refusal> {
-        let mut fields = Self::default();
+        let mut fields = Self { text: String::with_capacity(encoded.len()), places: Vec::new() };
         for pair in encoded.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = decoded(pair);
-            if fields.0.iter().any(|(known, _)| *known == name) {
-                return Err(Refusal::new(9_000_411).about(&format!("'{name}'")));
+            let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let name = fields.add(&pair[..end]);
+            if fields.pairs().any(|(known, _)| known == &fields.text[name.clone()]) {
+                let text = &fields.text[name];
+                return Err(Refusal::new(9_000_411).about(&format!("'{text}'")));
             }
-            fields.0.push((name, value));
+            let value = fields.add(pair.get(end + 1..).unwrap_or_default());
+            fields.places.push((name, value));
         }
-        fields.0.retain(|(_, value)| !value.is_empty());
         Ok(fields)
+    }
+
+    /// Adds a name or a value; most have nothing to decode, and tokens are long.
+    fn add(&mut self, part: &[u8]) -> Range<usize> {
+        let start = self.text.len();
+        match str::from_utf8(part) {
+            Ok(plain) if !plain.contains('%') && !plain.contains('+') => self.text.push_str(plain),
+            _ => self.text.push_str(&String::from_utf8_lossy(&decoded(part))),
+        }
+        start..self.text.len()
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let text = |place: &Range<usize>| &self.text[place.clone()];
+        self.places.iter().map(move |(name, value)| (text(name), text(value)))
     }
 
     /// Reads a body that says it is a form. JSON is refused; anything else has no fields.
@@ -39,7 +62,8 @@ impl Fields {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let found = self.pairs().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
     pub(super) fn need(&self, name: &str) -> Result<&str, Refusal> {
@@ -51,15 +75,27 @@ impl Fields {
     }
 }
 
-/// A pair; most have nothing to decode, and tokens are long.
-fn decoded(pair: &[u8]) -> (String, String) {
-    let is_plain = |text: &&str| !text.contains('%') && !text.contains('+');
-    if let Some(text) = str::from_utf8(pair).ok().filter(is_plain) {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        return (name.to_owned(), value.to_owned());
+/// Undoes percent-encoding, and `+` for a blank (URL Standard, section 5.1).
+fn decoded(mut part: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(part.len());
+    while let Some((first, rest)) = part.split_first() {
+        let (byte, rest) = match first {
+            b'+' => (b' ', rest),
+            b'%' => escaped(rest).unwrap_or((b'%', rest)),
+            plain => (*plain, rest),
+        };
+        bytes.push(byte);
+        part = rest;
     }
-    let pair = form_urlencoded::parse(pair).next();
-    pair.map_or_else(Default::default, |(name, value)| (name.into_owned(), value.into_owned()))
+    bytes
+}
+
+/// The byte that two hexadecimal digits stand for, and what follows them.
+fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
+    let ([high, low], rest) = digits.split_first_chunk()?;
+    let digit =
+        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4 | digit(low)?, rest))
 }
 
 /// The value of a cookie that the browser sent.
@@ -76,16 +112,28 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
 
 #[cfg(test)]
 mod tests {
+    use url::form_urlencoded;
+
     use super::*;
 
     #[test]
     fn pairs_are_read_as_forms_have_them() {
-        for text in ["a=b&c=d%20e+f&g&=h&&i=j=k&%6C=%zz", "", "&", "a=%F0%9F", "é=ü&b=\u{fffd}"] {
-            let fields = Fields::parse(text.as_bytes()).expect("no name twice").0;
-            let known: Vec<_> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-            let full: Vec<_> = known.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-            assert_eq!(fields, full, "{text:?}");
+        for text in [
+            "a=b&c=d%20e+f&g&=h&&i=j=k&%6C=%zz",
+            "",
+            "&",
+            "a=%F0%9F",
+            "é=ü&b=\u{fffd}%",
+            "%4=%4g%g4&+%2B=%e2%82%AC",
+        ] {
+            let fields = Fields::parse(text.as_bytes()).expect("no name twice");
+            let known: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+            let read: Vec<_> =
+                fields.pairs().map(|(name, value)| (name.into(), value.into())).collect();
+            assert_eq!(read, known, "{text:?}");
         }
+        let fields = Fields::parse(b"a=&b=1").expect("no name twice");
+        assert_eq!((fields.find("a"), fields.find("b")), (None, Some("1")));
         assert_eq!(Fields::parse(b"a=1&%61=").err().map(|refusal| refusal.number), Some(9_000_411));
     }
 }

@@ -22,8 +22,6 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, Weak};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -73,6 +71,7 @@ pub use state::vault::{VaultCall, VaultRight, VaultUser};
 
 use chance::Chance;
 use site::{Front, SERVICES};
+use stage::Staged;
 use state::{World, lock};
 
 /// A running emulator. Clones are the same one; it ends when the last clone is dropped.
@@ -278,16 +277,15 @@ fn routes(
     world: &Arc<World>,
     admin: Option<&Admin>,
     emulator: &Weak<Running>,
-) -> [Router; SERVICES] {
+) -> [Staged; SERVICES] {
     let admin = admin.map(|admin| admin::routes(admin.clone(), emulator.clone()));
-    let staged = |service, routes| stage::around(world, service, routes);
+    let staged = |service, routes| Staged::around(world, service, routes);
     [
         staged(Endpoint::Entra, entra::routes(world)),
         staged(Endpoint::PartnerCenter, partner_center::routes(world)),
         staged(Endpoint::Graph, graph::routes(world)),
         staged(Endpoint::KeyVault, key_vault::routes(world)),
         staged(Endpoint::ManagedIdentity, key_vault::identity::routes(world)),
-        admin.unwrap_or_default(),
+        Staged::alone(admin.unwrap_or_default()),
     ]
-    .map(|routes| routes.layer(DefaultBodyLimit::max(stage::LARGEST_BODY)))
 }

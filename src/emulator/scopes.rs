@@ -91,7 +91,7 @@ impl Asked {
         granted: impl Iterator<Item = &'g String>,
     ) -> String {
         let bare = self.bare && resource == GRAPH;
-        let mut words = String::new();
+        let mut words = String::with_capacity(256);
         let mut add = |of: &str, name: &str| {
             let gap = if words.is_empty() { "" } else { " " };
             let slash = if of.is_empty() { "" } else { "/" };

@@ -114,7 +114,7 @@ impl Proved<'_> {
     fn v2_audience(&self, resource: &str) -> Option<ClientId> {
         let directory = self.world.directory();
         let of_resource = directory.catalogue.client_id(resource)?;
-        let application = directory.application(of_resource).ok()?;
+        let application = directory.find_application(of_resource)?;
         (application.access_token_version == 2).then_some(of_resource)
     }
 }

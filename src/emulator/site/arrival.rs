@@ -3,16 +3,24 @@
 //! A `Host` that is not one of ours is refused (RFC 9110, section 15.5.20), so that neither a page of
 //! another site nor a header chooses an issuer or an address.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::IncomingStream;
+use tower_service::Service;
 
+use super::Serves;
+use super::line::Line;
+use super::listener::Door;
 use super::origins::Origins;
 
 /// Every service's origin by the scheme and host that the client used: `site.login`, `site.graph`.
@@ -58,27 +66,64 @@ impl Hosts {
         Self { known: sites.iter().map(with_port).collect() }
     }
 
-    fn site(&self, asked: &str) -> Option<&Site> {
-        let (_, site) = self.known.iter().find(|(host, _)| host.eq_ignore_ascii_case(asked))?;
-        Some(site)
+    /// By which site a request came, or why it may not.
+    fn admit(&self, request: &Request) -> Result<&Site, (StatusCode, &'static str)> {
+        let none = (StatusCode::BAD_REQUEST, "a request needs one Host\n");
+        let other = "this is 127.0.0.1 or localhost, with the port\n";
+        let asked = host(request).ok_or(none)?;
+        let known = self.known.iter().find(|(host, _)| host.eq_ignore_ascii_case(asked));
+        known.map(|(_, site)| site).ok_or((StatusCode::MISDIRECTED_REQUEST, other))
     }
 }
 
-/// Tells the handlers by which [`Site`] the request came.
-pub(super) async fn arrive(
-    State(hosts): State<Arc<Hosts>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(asked) = host(&request) else {
-        return (StatusCode::BAD_REQUEST, "a request needs one Host\n").into_response();
-    };
-    let Some(site) = hosts.site(asked).cloned() else {
-        let ours = "this is 127.0.0.1 or localhost, with the port\n";
-        return (StatusCode::MISDIRECTED_REQUEST, ours).into_response();
-    };
-    request.extensions_mut().insert(site);
-    next.run(request).await
+/// Makes a [`Reception`] for every connection.
+pub(super) struct Receptions<S> {
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) service: S,
+}
+
+/// Stands before a service and tells it by which [`Line`] and [`Site`] a request came. It is no layer,
+/// for that would be around each route, at some cost to every request.
+#[derive(Clone)]
+pub(super) struct Reception<S> {
+    hosts: Arc<Hosts>,
+    line: Line,
+    service: S,
+}
+
+impl<S: Clone> Service<IncomingStream<'_, Door>> for Receptions<S> {
+    type Response = Reception<S>;
+    type Error = Infallible;
+    type Future = Ready<Result<Reception<S>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, connection: IncomingStream<'_, Door>) -> Self::Future {
+        let (hosts, line) = (Arc::clone(&self.hosts), connection.io().line().clone());
+        ready(Ok(Reception { hosts, line, service: self.service.clone() }))
+    }
+}
+
+impl<S: Serves> Service<Request> for Reception<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let site = match self.hosts.admit(&request) {
+            Ok(site) => site.clone(),
+            Err(refusal) => return Box::pin(ready(Ok(refusal.into_response()))),
+        };
+        request.extensions_mut().insert(site);
+        request.extensions_mut().insert(self.line.clone());
+        Box::pin(self.service.call(request))
+    }
 }
 
 /// The host in the request's target counts before the header (RFC 9112, section 3.2.2).

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,19 +25,23 @@ use crate::model::clock::Clock;
 
 /// What a handler holds of the connection that its request came by.
 #[derive(Debug, Clone)]
-pub(in crate::emulator) struct Line {
-    order: Arc<AtomicU8>,
+pub(in crate::emulator) struct Line(Arc<Ends>);
+
+/// How it may end.
+#[derive(Debug)]
+struct Ends {
+    order: AtomicU8,
     stopped: watch::Receiver<bool>,
 }
 
 impl Line {
     pub(super) fn new(stopped: watch::Receiver<bool>) -> Self {
-        Self { order: Arc::new(AtomicU8::new(NONE)), stopped }
+        Self(Arc::new(Ends { order: AtomicU8::new(NONE), stopped }))
     }
 
     /// Breaks the connection with a TCP reset. To be awaited by its handler, which ends there.
     pub(in crate::emulator) async fn reset(&self) -> Infallible {
-        self.order.store(RESET, Ordering::Relaxed);
+        self.0.order.store(RESET, Ordering::Relaxed);
         pending().await
     }
 
@@ -64,17 +68,17 @@ impl Line {
     }
 
     pub(in crate::emulator) async fn stopped(&self) {
-        let mut stopped = self.stopped.clone();
+        let mut stopped = self.0.stopped.clone();
         let _ = stopped.wait_for(|stop| *stop).await; // an error: nobody is left to stop it
     }
 
     /// Closes it once what was written so far is out.
     pub(super) fn cut_after_flush(&self) {
-        self.order.store(CUT, Ordering::Relaxed);
+        self.0.order.store(CUT, Ordering::Relaxed);
     }
 
     fn obey(&self, tcp: &TcpStream) -> io::Result<()> {
-        match self.order.load(Ordering::Relaxed) {
+        match self.0.order.load(Ordering::Relaxed) {
             NONE => Ok(()),
             RESET => {
                 tcp.set_zero_linger()?;
@@ -89,8 +93,7 @@ impl<S: Sync> FromRequestParts<S> for Line {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-        let line = parts.extensions.get::<ConnectInfo<Self>>();
-        line.map(|ConnectInfo(line)| line.clone()).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+        parts.extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -189,7 +192,8 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.bytes().poll_write_vectored(context, pieces)
+        let written = self.stream.bytes().poll_write_vectored(context, pieces);
+        self.unless_given_up(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

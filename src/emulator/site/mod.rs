@@ -3,18 +3,21 @@
 //! A router's handlers take [`Site`] for the origins that the client uses, and [`Line`] for the
 //! connection it came by.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Router, middleware};
+use axum::extract::Request;
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
 use crate::model::invalid::Invalid;
 
@@ -39,7 +42,7 @@ pub(super) use line::Line;
 pub(super) use mischief::apply;
 pub(super) use origins::SERVICES;
 
-use arrival::{Hosts, arrive};
+use arrival::{Hosts, Receptions};
 use authority::Authority;
 use listener::{Door, bind};
 
@@ -139,21 +142,38 @@ impl Front {
         Origins::new(scheme, host, &self.ports)
     }
 
-    /// Serves each service's routes, in the order of [`Origins`].
+    /// Serves each service, in the order of [`Origins`].
     pub(super) fn serve(
         self,
-        routes: &[Router; SERVICES],
+        services: &[impl Serves; SERVICES],
         stopped: &watch::Receiver<bool>,
     ) -> Vec<JoinHandle<()>> {
         let sites = [ADDRESS, LOCALHOST].map(|host| (host, Site::new(self.origins(host))));
-        let doors = self.listeners.into_iter().zip(self.ports).zip(routes);
-        let serve = |((listener, port), routes): ((TcpListener, u16), &Router)| {
+        let doors = self.listeners.into_iter().zip(self.ports).zip(services);
+        let serve = doors.map(|((listener, port), service)| {
             let hosts = Arc::new(Hosts::new(port, &sites));
-            let routes = routes.clone().layer(middleware::from_fn_with_state(hosts, arrive));
-            serve(listener, self.tls.clone(), routes, stopped.clone())
-        };
-        doors.map(serve).collect()
+            let service = Receptions { hosts, service: service.clone() };
+            serve(listener, self.tls.clone(), service, stopped.clone())
+        });
+        serve.collect()
     }
+}
+
+/// What answers requests, as a `Router` does.
+pub(super) trait Serves:
+    Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Serves for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static
+{
 }
 
 fn fixed(base: u16, place: u16) -> io::Result<u16> {
@@ -166,13 +186,12 @@ fn fixed(base: u16, place: u16) -> io::Result<u16> {
 fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    routes: Router,
+    service: Receptions<impl Serves>,
     stopped: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     let (give_up, given_up) = watch::channel(false);
     let door = Door::new(listener, tls, stopped.clone(), given_up);
-    let routes = routes.into_make_service_with_connect_info::<Line>();
-    let served = axum::serve(door, routes).with_graceful_shutdown(stop(stopped.clone()));
+    let served = axum::serve(door, service).with_graceful_shutdown(stop(stopped.clone()));
     tokio::spawn(async move {
         let mut served = served.into_future();
         tokio::select! {

@@ -3,15 +3,18 @@
 //! The token endpoint plays its own cues, for only there it is known what a request means before it
 //! is answered; so do the pages that tell an application of a refusal. All else is played here.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts as _, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use tower_service::Service;
 
 use super::refusal::Refusal;
 use super::script::{Endpoint, Meant};
@@ -25,9 +28,10 @@ mod meant;
 pub(super) use cue::Cue;
 
 /// A service's routes, with the script played in front of them.
-pub(super) fn around(world: &Arc<World>, service: Endpoint, routes: Router) -> Router {
-    let stage = Stage { world: Arc::clone(world), service };
-    routes.layer(from_fn_with_state(stage, play))
+#[derive(Clone)]
+pub(super) struct Staged {
+    stage: Option<Stage>,
+    routes: Router,
 }
 
 #[derive(Clone)]
@@ -36,22 +40,47 @@ struct Stage {
     service: Endpoint,
 }
 
-/// As long as nothing is scripted, this is one load and nothing else.
-async fn play(State(stage): State<Stage>, request: Request, next: Next) -> Response {
-    if stage.world.playbook.is_empty() {
-        return next.run(request).await;
+impl Staged {
+    pub(super) fn around(world: &Arc<World>, service: Endpoint, routes: Router) -> Self {
+        Self { stage: Some(Stage { world: Arc::clone(world), service }), routes }
     }
-    Box::pin(stage.play(request, next)).await
+
+    /// Routes that no script reaches.
+    pub(super) const fn alone(routes: Router) -> Self {
+        Self { stage: None, routes }
+    }
+}
+
+impl Service<Request> for Staged {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(())) // as a router always is
+    }
+
+    /// As long as nothing is scripted, the script costs one load and nothing else.
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+        match &self.stage {
+            Some(stage) if !stage.world.playbook.is_empty() => {
+                let (stage, routes) = (stage.clone(), self.routes.clone());
+                Box::pin(async move { Ok(stage.play(request, routes).await) })
+            }
+            _ => Box::pin(self.routes.call(request)),
+        }
+    }
 }
 
 impl Stage {
-    async fn play(&self, request: Request, next: Next) -> Response {
+    async fn play(&self, request: Request, routes: Router) -> Response {
         let endpoint = Endpoint::of(self.service, request.uri().path());
         if endpoint == Endpoint::Token && request.method() == Method::POST {
-            return next.run(request).await;
+            return answer(routes, request).await;
         }
         match self.read(request).await {
-            Ok((meant, line, request)) => self.play_for(&meant, &line, request, next).await,
+            Ok((meant, line, request)) => self.play_for(&meant, &line, request, routes).await,
             Err(status) => status.into_response(),
         }
     }
@@ -61,7 +90,7 @@ impl Stage {
         meant: &Meant,
         line: &Line,
         mut request: Request,
-        next: Next,
+        routes: Router,
     ) -> Response {
         let cue = Cue::of(&self.world, meant).await;
         if let Some(answer) = cue.before(line, request.headers()).await {
@@ -71,7 +100,7 @@ impl Stage {
         let response = match verdict {
             Ok(()) => {
                 request.extensions_mut().insert(cue.clone());
-                next.run(request).await
+                answer(routes, request).await
             }
             Err(refusal) => self.refuse(refusal, request.extensions().get()),
         };
@@ -101,6 +130,11 @@ impl Stage {
     fn reads_forms(&self, parts: &Parts) -> bool {
         self.service == Endpoint::Entra && parts.method == Method::POST
     }
+}
+
+async fn answer(mut routes: Router, request: Request) -> Response {
+    let Ok(response) = routes.call(request).await;
+    response
 }
 
 /// Whether the endpoint itself makes the refusals that the script has for it.

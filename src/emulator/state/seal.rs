@@ -27,7 +27,8 @@ impl Seal {
 
     /// `kind` keeps one sort of token from passing for another.
     pub(crate) fn close(&self, kind: &'static str, meaning: &impl Serialize) -> String {
-        let text = serde_json::to_vec(meaning).expect("a token's meaning is plain data");
+        let mut text = Vec::with_capacity(512);
+        serde_json::to_writer(&mut text, meaning).expect("a token's meaning is plain data");
         self.close_bytes(kind, text)
     }
 

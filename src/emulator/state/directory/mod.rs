@@ -158,7 +158,11 @@ impl Directory {
 
     pub(crate) fn application(&self, client: ClientId) -> Result<&Application, Refusal> {
         let missing = || Refusal::new(700_016).about(&client.to_string());
-        self.applications.get(&client).ok_or_else(missing)
+        self.find_application(client).ok_or_else(missing)
+    }
+
+    pub(crate) fn find_application(&self, client: ClientId) -> Option<&Application> {
+        self.applications.get(&client)
     }
 
     /// Where the vendor is at home; with applications of several homes, the first by id.
@@ -178,15 +182,13 @@ impl Directory {
         tenant: Option<TenantId>,
     ) -> Result<&Application, Refusal> {
         let application = self.application(client)?;
-        let about = client.to_string();
-        if application.disabled {
-            return Err(Refusal::new(7_000_112).about(&about));
-        }
+        let refused = |number| Err(Refusal::new(number).about(&client.to_string()));
         match tenant {
+            _ if application.disabled => refused(7_000_112),
             _ if application.multi_tenant => Ok(application),
-            None => Err(Refusal::new(50_194).about(&about)),
+            None => refused(50_194),
             Some(tenant) if tenant == application.home => Ok(application),
-            Some(_) => Err(Refusal::new(700_016).about(&about)),
+            Some(_) => refused(700_016),
         }
     }
 
