@@ -11,8 +11,9 @@ use crate::model::tenant::TenantId;
 use crate::protocol::authorization::CallbackError;
 use crate::protocol::id_token::IdTokenError;
 use crate::protocol::token_endpoint::{BadReply, TokenError};
-use crate::storage::keyring::KeyError;
+use crate::storage::keyring::{KeyError, KeyRefusal};
 use crate::storage::ledger::LedgerError;
+use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
 use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::HttpError;
@@ -58,6 +59,12 @@ pub enum Error {
     /// The store refuses this partner's new refresh token, so nothing more is redeemed for now.
     #[error("the new refresh token of partner {partner} is not stored yet")]
     Unsaved {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// Others were at work for this partner for as long as a caller waits.
+    #[error("others were at work for partner {partner} for too long")]
+    Busy {
         /// The partner.
         partner: TenantId,
     },
@@ -113,6 +120,9 @@ pub enum Error {
         /// What it says.
         error: KeyError,
     },
+    /// The keys cannot be rotated, or a key not be retired, as things stand.
+    #[error(transparent)]
+    KeyRefused(#[from] KeyRefusal),
     /// A stored record does not open: it was altered, moved, or sealed under another key.
     #[error("the {kind} record{} is damaged", of(*partner))]
     Damaged {
@@ -124,6 +134,9 @@ pub enum Error {
     /// Another process wrote the same record at the same time; nothing is lost.
     #[error("another process wrote the same record")]
     Conflict,
+    /// An export could not be written or imported; it says what to do.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// A setting is wrong.
     #[error(transparent)]
     Setting(#[from] Invalid),
@@ -199,11 +212,18 @@ impl Error {
             Self::ScopesMissing { .. } => Remedy::GrantInCustomer,
             Self::Callback(_) => Remedy::AskConsentAgain { claims: None },
             Self::Http(_) => Remedy::Retry { after: SOON },
-            Self::Unsaved { .. } | Self::Store(_) => Remedy::Retry { after: SOON },
+            Self::Unsaved { .. }
+            | Self::Busy { .. }
+            | Self::Store(StoreError::Unavailable { .. }) => Remedy::Retry { after: SOON },
+            Self::Store(_) => Remedy::FixRegistration,
+            Self::Key { error, .. } if error.may_pass() => Remedy::Retry { after: SOON },
             Self::Superseded { .. } | Self::Conflict => Remedy::Retry { after: Duration::ZERO },
-            Self::Credential(_) | Self::Key { .. } | Self::Setting(_) | Self::Damaged { .. } => {
-                Remedy::FixRegistration
-            }
+            Self::Credential(_)
+            | Self::Key { .. }
+            | Self::KeyRefused(_)
+            | Self::Setting(_)
+            | Self::Transfer(_)
+            | Self::Damaged { .. } => Remedy::FixRegistration,
             Self::ForeignToken { .. } | Self::Reply(_) | Self::Closed | Self::Defect(_) => {
                 Remedy::ReportDefect
             }
@@ -234,6 +254,9 @@ impl From<LedgerError> for Error {
             LedgerError::Conflict => Self::Conflict,
             LedgerError::Store(error) => Self::Store(error),
             LedgerError::Key { partner, error } => Self::Key { partner, error },
+            LedgerError::Shredded { partner, .. } => {
+                Self::NoConsent { partner, absence: Absence::Withdrawn }
+            }
             LedgerError::Damaged { kind, partner, .. } => {
                 Self::Damaged { kind: kind.name(), partner }
             }

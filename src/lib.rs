@@ -15,11 +15,12 @@
 //! ```text
 //!  doors       emulator                 imports only clock, tenant, secret, registration, invalid
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ cache │ flight │ onboarding │ exchange │ offboarding
+//!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
+//!              offboarding │ rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
-//!  storage/    keyring │ seal │ store │ ledger │ consents
-//!  transport/  http │ client_assertion
+//!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
+//!  transport/  http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
 //!              mfa │ consent │ policy │ event
 //! ```
@@ -35,11 +36,20 @@ mod transport;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 
 pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Remedy};
 pub use journeys::cache::Token;
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
+pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
+pub use journeys::scan::{Scan, Scanned};
+pub use journeys::sweeping::Swept;
+pub use journeys::transfer::{
+    Export, Exported, Import, ImportOutcome, Imported, KeptBack, KeptBecause,
+};
 pub use model::clock::{Clock, Sleep, SystemClock, VirtualClock};
 pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
 pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
@@ -56,12 +66,16 @@ pub use partner::{Account, ConsentRequest, Customer, Partner};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::id_token::IdTokenError;
 pub use protocol::token_endpoint::BadReply;
-pub use storage::keyring::{DataKey, KeyError, KeyId, KeyRing, KeyWrap, LocalKey};
-pub use storage::ledger::LedgerError;
+pub use storage::keyring::{
+    DataKey, KeyError, KeyId, KeyRefusal, KeyRing, KeySourceError, KeyVaultKey, KeyWrap, LocalKey,
+};
+pub use storage::ledger::{DamagedRecord, LedgerError, Unreadable};
+pub use storage::parcel::{ExportCode, Recipient, RecipientKey, TransferError};
 pub use storage::seal::{Damage, Sealed};
 pub use storage::store;
 pub use transport::client_assertion::CredentialError;
 pub use transport::http::{Http, HttpError, HttpFault, Reqwest};
+pub use transport::key_vault::{KeyVault, KeyVaultBuilder, KeyVaultError, ManagedIdentity};
 
 /// The guides' code, run as documentation tests.
 #[cfg(doctest)]

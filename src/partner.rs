@@ -117,6 +117,21 @@ impl<'b> Partner<'b> {
     pub async fn withdraw(&self) -> Result<Consent, Error> {
         self.broker.offboarding.withdraw(self.tenant, self.account.as_ref()).await
     }
+
+    /// Lets the partner go for good: withdraws it unless it is, then destroys its key. From then on
+    /// nothing of it opens with any ring, in no backup of the rows either, unless the backup holds
+    /// the partner's key too; and no write under way and no flow begun before brings it back. What
+    /// waits for a confirmation ends with it. What is left of its row is swept an hour later, unless
+    /// a new flow came first. It may consent anew.
+    ///
+    /// A consent that is damaged, or was shredded before, is shredded by the vendor's own door only.
+    ///
+    /// # Errors
+    /// [`Error::NoConsent`] when there never was one; [`Error::Refused`] at another account's door;
+    /// what the store says.
+    pub async fn shred(&self) -> Result<(), Error> {
+        self.broker.offboarding.shred(self.tenant, self.account.as_ref()).await
+    }
 }
 
 /// A customer of a partner.

@@ -1,9 +1,10 @@
 //! From a consent to an access token.
 //!
 //! Two keys. The partner's lease guards redemptions at the partner's own tenant, which replace the
-//! stored refresh token (`rotation`). Redemptions at customer tenants run side by side and replace
+//! stored refresh token (`rotation`), within this process and among all that share the store (`turn`). Redemptions at customer tenants run side by side and replace
 //! nothing: the refresh token in their reply is dropped.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use crate::error::{Absence, Error};
 use crate::journeys::cache::{Cache, CacheKey, Token};
 use crate::journeys::flight::{Flights, Landing};
-use crate::journeys::standing::{Standing, Standings, absence};
+use crate::journeys::sharing::Sharing;
+use crate::journeys::standing::{Moment, Standing, Standings, absence};
+use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::cloud::Authority;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
@@ -24,10 +27,12 @@ use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::token_endpoint::{TokenEndpoint, TokenError, TokenReply};
+use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod lane;
 mod rotation;
+mod turn;
 mod unsaved;
 
 use lane::Lanes;
@@ -51,15 +56,25 @@ pub(crate) struct Ask {
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange(Arc<Desk>);
 
+/// What an exchange desk works with.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) app: AppRegistration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
+    pub(crate) endpoint: Arc<TokenEndpoint>,
+    pub(crate) id_tokens: Arc<IdTokenVerifier>,
+    pub(crate) standings: Arc<Standings>,
+    pub(crate) watch: Watch,
+    /// Where the store is shared between processes.
+    pub(crate) leases: Option<Leases>,
+    pub(crate) sharing: Sharing,
+    pub(crate) observers: Observers,
+}
+
 #[derive(Debug)]
 struct Desk {
-    app: AppRegistration,
-    clock: Arc<dyn Clock>,
-    ledger: Ledger,
-    endpoint: Arc<TokenEndpoint>,
-    id_tokens: Arc<IdTokenVerifier>,
-    standings: Arc<Standings>,
-    observers: Observers,
+    tools: Tools,
     cache: Cache,
     flights: Flights,
     lanes: Lanes,
@@ -67,24 +82,18 @@ struct Desk {
     closed: AtomicBool,
 }
 
+impl Deref for Desk {
+    type Target = Tools;
+
+    fn deref(&self) -> &Tools {
+        &self.tools
+    }
+}
+
 impl Exchange {
-    pub(crate) fn new(
-        app: AppRegistration,
-        clock: Arc<dyn Clock>,
-        ledger: Ledger,
-        endpoint: Arc<TokenEndpoint>,
-        id_tokens: Arc<IdTokenVerifier>,
-        standings: Arc<Standings>,
-        observers: Observers,
-    ) -> Self {
+    pub(crate) fn new(tools: Tools) -> Self {
         Self(Arc::new(Desk {
-            app,
-            clock,
-            ledger,
-            endpoint,
-            id_tokens,
-            standings,
-            observers,
+            tools,
             cache: Cache::default(),
             flights: Flights::default(),
             lanes: Lanes::default(),
@@ -123,17 +132,31 @@ impl Exchange {
         self.0.flights.join(key.clone(), at_hand, || desk.rotate(flight)).await
     }
 
-    /// Redeems at a customer's tenant, and sees to it that the partner's own token stays young.
     async fn at_customer(self, key: CacheKey) -> Landing {
         let desk = &self.0;
+        if let Some(token) = desk.shared(&key).await {
+            return Ok(token);
+        }
         let _seat = desk.seat(key.partner).await?;
+        let lease = desk.customer_lease(&key).await?;
+        let landing = self.redeem_at_customer(key).await;
+        turn::release(lease).await;
+        landing
+    }
+
+    /// Redeems at a customer's tenant, and sees to it that the partner's own token stays young.
+    async fn redeem_at_customer(&self, key: CacheKey) -> Landing {
+        let desk = &self.0;
+        if let Some(token) = desk.shared(&key).await {
+            return Ok(token);
+        }
         let held = desk.current(&key).await?;
         let token = usable(&held.record)?;
         let redemption = desk.redeem(&key, token);
         let (reply, ()) = tokio::join!(redemption, self.keep_young(&held.record.consent));
         let reply = reply.map_err(|error| desk.refused(&key, error))?;
         desk.check_customer_reply(&key, &held.record.consent, &reply)?;
-        desk.accept(key, reply, false)
+        desk.accept(key, reply, false).await
     }
 
     /// Customer redemptions renew nothing, so their use of an ageing token causes one rotation; an
@@ -141,7 +164,7 @@ impl Exchange {
     /// failure is the consent's own story, not this customer's.
     async fn keep_young(&self, consent: &Consent) {
         let now = self.0.clock.now();
-        if !consent.is_older_than(ROTATE_AFTER, now) || is_pausing(consent, &*self.0.clock) {
+        if !consent.wants_rotation(ROTATE_AFTER, now) || is_pausing(consent, &*self.0.clock) {
             return;
         }
         let partner = consent.partner;
@@ -152,17 +175,12 @@ impl Exchange {
         }
     }
 
-    /// Takes no new work, and gives what is under way until `grace` has passed.
-    pub(crate) async fn close(&self, grace: Duration) {
+    /// Takes no new work, and returns once what was under way has landed and is stored; whoever calls
+    /// it bounds the time.
+    pub(crate) async fn finish(&self) {
         self.0.closed.store(true, Ordering::Release);
-        let finish = async {
-            self.0.flights.all_landed().await;
-            self.save_all().await;
-        };
-        tokio::select! {
-            () = finish => {}
-            () = self.0.clock.sleep(grace) => {}
-        }
+        self.0.flights.all_landed().await;
+        self.save_all().await;
     }
 }
 
@@ -194,7 +212,10 @@ impl Desk {
     fn serve_while_failing(&self, key: &CacheKey, error: Error) -> Landing {
         let final_word = matches!(
             error,
-            Error::NoConsent { .. } | Error::Superseded { .. } | Error::ForeignToken { .. }
+            Error::NoConsent { .. }
+                | Error::Superseded { .. }
+                | Error::ForeignToken { .. }
+                | Error::Damaged { .. }
         );
         match self.at_hand(key, Duration::ZERO) {
             Some(token) if !final_word => {
@@ -206,37 +227,47 @@ impl Desk {
         }
     }
 
-    /// This process's view of the consent, read anew when it is too old.
+    /// This process's view of the consent, read anew where it was seen to change.
     async fn standing(&self, partner: TenantId) -> Result<Arc<Standing>, Error> {
-        let now = self.clock.monotonic();
-        if let Some(fresh) = self.standings.fresh(partner, now) {
-            return Ok(fresh);
+        let looked = self.watch.look(partner).await;
+        match (&looked, self.standings.holding(partner), self.standings.last(partner)) {
+            (Ok(()), Some(standing), _) => return Ok(standing),
+            (Err(_), _, Some(last)) => return Ok(self.unreadable(partner, last)),
+            _ => {}
         }
+        let moment = self.standings.moment();
         match self.ledger.consent(partner).await {
-            Ok(Some(held)) => Ok(self.note(&held.record.consent, now)),
+            Ok(Some(held)) => Ok(self.note(&held, moment)),
             Ok(None) => {
                 self.forget(partner);
                 Err(Error::NoConsent { partner, absence: Absence::Never })
             }
-            Err(error @ LedgerError::Damaged { .. }) => {
+            Err(error @ (LedgerError::Damaged { .. } | LedgerError::Shredded { .. })) => {
                 self.forget(partner);
                 Err(error.into())
             }
             Err(error) => {
                 let last = self.standings.last(partner).ok_or(error)?;
-                self.observers.tell(&Event::StoreUnreadable { partner });
-                Ok(last)
+                Ok(self.unreadable(partner, last))
             }
         }
     }
 
-    fn note(&self, consent: &Consent, seen_at: Duration) -> Arc<Standing> {
-        let standing = Arc::new(Standing::of(consent, seen_at));
-        let last = self.standings.last(consent.partner);
-        if last.is_some_and(|last| last.generation != standing.generation) {
-            self.cache.drop_partner(consent.partner);
+    /// What is known from before serves while the store cannot be read.
+    fn unreadable(&self, partner: TenantId, last: Arc<Standing>) -> Arc<Standing> {
+        self.observers.tell(&Event::StoreUnreadable { partner });
+        last
+    }
+
+    /// What this process forgot, and a consent of the same generation from another flow, leave no
+    /// token behind.
+    fn note(&self, held: &Held<StoredConsent>, moment: Moment) -> Arc<Standing> {
+        let partner = held.record.consent.partner;
+        let last = self.standings.last(partner);
+        let standing = self.standings.note(held, moment);
+        if !last.is_some_and(|last| last.is_of_the_same_consent(&standing)) {
+            self.cache.drop_partner(partner);
         }
-        self.standings.note(consent.partner, standing.clone());
         standing
     }
 
@@ -245,26 +276,42 @@ impl Desk {
         self.cache.drop_partner(partner);
     }
 
-    async fn seat(&self, partner: TenantId) -> Result<lane::Seat, Error> {
-        self.lanes.seat(partner).await.ok_or(Error::Closed)
+    /// What another process has shared, kept in memory from now on.
+    async fn shared(&self, key: &CacheKey) -> Option<Token> {
+        let asked = self.scopes(&key.resource);
+        let token = self.sharing.find(key, &asked, MARGIN).await?;
+        self.cache.keep(key.clone(), token.clone(), self.clock.now());
+        Some(token)
     }
 
     /// The consent to redeem with: the one whose write is being retried, or the stored one.
     async fn current(&self, key: &CacheKey) -> Result<Held<StoredConsent>, Error> {
         let partner = key.partner;
-        let held = match self.unsaved.find(partner) {
-            Some(held) => held,
-            None => self
-                .ledger
-                .consent(partner)
-                .await?
-                .ok_or(Error::NoConsent { partner, absence: Absence::Never })?,
+        let held = match self.still_unsaved(partner).await? {
+            Some(held) => Some(held),
+            None => self.ledger.consent(partner).await?,
         };
-        if held.record.consent.generation != key.generation {
-            self.forget(partner);
-            return Err(Error::Superseded { partner });
+        let same = |held: &Held<StoredConsent>| held.record.consent.generation == key.generation;
+        match held {
+            Some(held) if same(&held) => Ok(held),
+            found => {
+                self.forget(partner);
+                let never = Error::NoConsent { partner, absence: Absence::Never };
+                Err(found.map_or(never, |_| Error::Superseded { partner }))
+            }
         }
-        Ok(held)
+    }
+
+    /// What waits for its write, unless somebody else has written since: that may be a withdrawal,
+    /// which must hold also while its key is out of reach.
+    async fn still_unsaved(
+        &self,
+        partner: TenantId,
+    ) -> Result<Option<Held<StoredConsent>>, LedgerError> {
+        let Some(waiting) = self.unsaved.find(partner) else { return Ok(None) };
+        let id = partner.to_string();
+        let at = self.ledger.revision::<StoredConsent>(Some(partner), &id).await?;
+        Ok(Some(waiting.held).filter(|held| at == Some(held.revision)))
     }
 
     async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<TokenReply, TokenError> {
@@ -308,8 +355,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Keeps the access token of a reply that was checked, and hands it out.
-    fn accept(&self, key: CacheKey, reply: TokenReply, rotated: bool) -> Landing {
+    /// Keeps the access token of a reply that was checked, shares it, and hands it out.
+    async fn accept(&self, key: CacheKey, reply: TokenReply, rotated: bool) -> Landing {
         let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
         let asked = self.scopes(&resource);
         let granted = reply.granted.unwrap_or_else(|| asked.clone());
@@ -324,6 +371,7 @@ impl Desk {
             rotated,
         });
         let token = Token::new(reply.access_token, tenant, resource, granted, reply.expires_at);
+        self.sharing.keep(&key, &asked, &token).await;
         self.cache.keep(key, token.clone(), self.clock.now());
         Ok(token)
     }

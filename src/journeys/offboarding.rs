@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::error::{Absence, Error};
+use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
-use crate::model::consent::{Consent, ConsentState};
+use crate::model::consent::{Consent, ConsentState, StoredConsent, believed};
 use crate::model::event::{Event, Observers};
 use crate::model::policy::Refused;
 use crate::model::tenant::{AccountId, TenantId};
-use crate::storage::ledger::Ledger;
+use crate::storage::keyring::KeyError;
+use crate::storage::ledger::{Ledger, LedgerError};
 
 /// A writer who loses this often gives up.
 const TRIES: usize = 8;
@@ -19,6 +21,7 @@ pub(crate) struct Offboarding {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) standings: Arc<Standings>,
+    pub(crate) sharing: Sharing,
     pub(crate) observers: Observers,
 }
 
@@ -38,6 +41,38 @@ impl Offboarding {
         Err(Error::Conflict)
     }
 
+    /// Withdraws the partner, then destroys its key: nothing of it opens any more, in no backup of
+    /// the rows either.
+    pub(crate) async fn shred(
+        &self,
+        partner: TenantId,
+        account: Option<&AccountId>,
+    ) -> Result<(), Error> {
+        let generation = match self.ledger.consent(partner).await {
+            Ok(Some(_)) => self.withdraw(partner, account).await?.generation,
+            // What cannot be read is bound to no account: only the vendor's own door opens.
+            unread if account.is_some() => return Err(denied(partner, unread)),
+            Ok(None) if self.ledger.has_key_of(partner).await? => 1,
+            Err(LedgerError::Shredded { generation, .. }) => {
+                // Whoever did it may have died before the others could notice.
+                self.ledger.shred(partner, generation).await?;
+                return Ok(self.ledger.touch_consent(partner).await?);
+            }
+            Err(error) if is_lost(&error) => self.generation_said(partner).await?,
+            unread => return Err(denied(partner, unread)),
+        };
+        self.ledger.shred(partner, generation).await?;
+        self.standings.forget(partner);
+        self.observers.tell(&Event::Shredded { partner });
+        Ok(self.ledger.touch_consent(partner).await?)
+    }
+
+    async fn generation_said(&self, partner: TenantId) -> Result<u64, Error> {
+        let id = partner.to_string();
+        let said = self.ledger.generation_said::<StoredConsent>(Some(partner), &id).await?;
+        Ok(said.map_or(0, believed) + 1)
+    }
+
     async fn try_withdraw(
         &self,
         partner: TenantId,
@@ -50,13 +85,35 @@ impl Offboarding {
             return Err(Refused::NotYours(partner).into());
         }
         if matches!(consent.state, ConsentState::Withdrawn { .. }) {
+            self.ledger.note_withdrawal(&held.record).await?;
             return Ok(held.record.consent);
         }
         let next = held.record.withdrawn(self.clock.now());
         self.ledger.replace(&next, held.revision).await?;
         self.standings.forget(partner);
+        self.sharing.drop_partner(partner).await;
         let (from, to) = (consent.state.clone(), next.consent.state.clone());
         self.observers.tell(&Event::StateChanged { partner, from, to });
+        self.ledger.note_withdrawal(&next).await?;
         Ok(next.consent)
+    }
+}
+
+/// Whether no waiting makes it readable: then it can still be destroyed.
+const fn is_lost(error: &LedgerError) -> bool {
+    match error {
+        LedgerError::Damaged { .. } => true,
+        LedgerError::Key { error, .. } => {
+            matches!(error, KeyError::Unknown { .. } | KeyError::Refused { .. })
+        }
+        _ => false,
+    }
+}
+
+/// Why a partner whose consent could not be read is not let go.
+fn denied<T>(partner: TenantId, unread: Result<T, LedgerError>) -> Error {
+    match unread {
+        Ok(_) => Error::NoConsent { partner, absence: Absence::Never },
+        Err(error) => error.into(),
     }
 }

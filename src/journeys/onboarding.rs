@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::error::Error;
+use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
 use crate::model::cloud::{Authority, Directory};
@@ -28,11 +29,13 @@ use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
 mod browser;
 mod capture;
 mod found;
+mod ground;
 mod pending;
 
 pub use browser::BrowserKey;
 use found::FoundRecord;
 pub use found::{Found, FoundId};
+use ground::Ground;
 pub use pending::PendingConsent;
 use pending::PendingRecord;
 
@@ -40,8 +43,6 @@ use pending::PendingRecord;
 const PENDING_LIFE: Duration = Duration::from_secs(30 * 60);
 /// How long what was found waits for its confirmation.
 const FOUND_LIFE: Duration = Duration::from_secs(10 * 60);
-/// Records swept per read of the store.
-const SWEEP_PAGE: usize = 100;
 
 /// The front desk of one broker. Clones share everything.
 #[derive(Debug, Clone)]
@@ -58,6 +59,7 @@ pub(crate) struct Desk {
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
     pub(crate) partner_center: PartnerCenter,
     pub(crate) standings: Arc<Standings>,
+    pub(crate) sharing: Sharing,
     pub(crate) observers: Observers,
 }
 
@@ -72,6 +74,15 @@ pub(crate) struct Beginning {
     pub(crate) login_hint: Option<String>,
     pub(crate) claims: Option<String>,
     pub(crate) rebinds: bool,
+}
+
+/// What a confirmation may put the new consent in place of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Replacement {
+    /// The consent of another user, who was named.
+    pub(crate) instead_of: Option<UserId>,
+    /// A record that does not open.
+    pub(crate) of_damaged: bool,
 }
 
 impl Beginning {
@@ -93,7 +104,8 @@ impl Onboarding {
         if let Some(partner) = beginning.expected {
             desk.check_partner(partner)?;
             beginning.check_door(partner)?;
-            desk.check_binding(partner, &beginning.account, beginning.rebinds).await?;
+            let ground = desk.ground(partner).await?;
+            ground.check_binding(partner, &beginning.account, beginning.rebinds)?;
         }
         let directory = beginning.expected.map_or(Directory::Organizations, Directory::Tenant);
         let authority = Authority::new(desk.app.cloud(), directory);
@@ -129,19 +141,25 @@ impl Onboarding {
     pub(crate) async fn found(&self, id: &FoundId, headers: &HeaderMap) -> Result<Found, Error> {
         let held = self.0.waiting(id).await?;
         held.record.check_browser(headers)?;
-        let standing = self.0.standing_user(held.record.partner).await?;
-        Ok(Found::new(self.clone(), held.record.facts(standing)))
+        let ground = self.0.ground(held.record.partner).await?;
+        Ok(Found::new(self.clone(), held.record.facts(&ground)))
     }
 
     /// Makes what was found the partner's consent.
     pub(crate) async fn confirm(
         &self,
         id: &FoundId,
-        instead_of: Option<UserId>,
+        replacement: Replacement,
     ) -> Result<Consent, Error> {
         let desk = &self.0;
-        let waiting = desk.waiting(id).await?;
-        let confirmed = desk.confirm(&waiting, instead_of).await;
+        let waiting = match desk.waiting(id).await {
+            Err(Error::Refused(refused)) => {
+                desk.tell_refusal(&refused);
+                return Err(refused.into());
+            }
+            waiting => waiting?,
+        };
+        let confirmed = desk.confirm(&waiting, replacement).await;
         match &confirmed {
             Err(Error::Refused(refused)) => {
                 desk.tell_refusal(refused);
@@ -159,15 +177,9 @@ impl Onboarding {
     pub(crate) async fn decline(&self, id: &FoundId) -> Result<(), Error> {
         match self.0.waiting(id).await {
             Ok(waiting) => Ok(self.0.remove(&waiting).await?),
-            Err(Error::Refused(Refused::NothingToConfirm)) => Ok(()),
+            Err(Error::Refused(Refused::NothingToConfirm | Refused::Withdrawn(_))) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Erases flows and findings whose time is over; says how many.
-    pub(crate) async fn sweep(&self) -> Result<usize, Error> {
-        let pending = self.0.sweep::<PendingRecord>().await?;
-        Ok(pending + self.0.sweep::<FoundRecord>().await?)
     }
 }
 
@@ -175,20 +187,24 @@ impl Desk {
     async fn confirm(
         &self,
         waiting: &Held<FoundRecord>,
-        instead_of: Option<UserId>,
+        replacement: Replacement,
     ) -> Result<Consent, Error> {
         let found = &waiting.record;
-        let standing = self.ledger.consent(found.partner).await?;
-        let previous = standing.as_ref().map(|held| &held.record.consent);
-        if let Some(previous) = previous.filter(|previous| found.became(previous)) {
-            return Ok(previous.clone());
+        let ground = self.ground(found.partner).await?;
+        match &ground {
+            Ground::Held(held) if found.became(&held.record.consent) => {
+                return Ok(held.record.consent.clone());
+            }
+            Ground::Held(held) => {
+                found.check_replacement(&held.record.consent, replacement.instead_of)?;
+            }
+            Ground::Damaged { error, .. } if !replacement.of_damaged => {
+                return Err(error.clone().into());
+            }
+            _ => ground.check_tombstone(found.partner, found.begun_at)?,
         }
-        found.check_replacement(previous, instead_of)?;
-        let next = found.consent(previous, self.clock.now());
-        match &standing {
-            None => self.ledger.insert(&next).await?,
-            Some(held) => self.ledger.replace(&next, held.revision).await?,
-        };
+        let next = self.build(&ground, found).await?;
+        self.sharing.drop_partner(next.consent.partner).await;
         Ok(self.settled(next.consent))
     }
 
@@ -199,22 +215,16 @@ impl Desk {
         if partner.is_personal() { Err(Refused::PersonalAccount) } else { Ok(()) }
     }
 
-    /// A tenant bound to one account is not bound to a second, unless the host said so.
-    async fn check_binding(
-        &self,
-        partner: TenantId,
-        account: &AccountId,
-        rebinds: bool,
-    ) -> Result<(), Error> {
-        let standing = self.ledger.consent(partner).await?;
-        let elsewhere = standing.is_some_and(|held| held.record.consent.account != *account);
-        if elsewhere && !rebinds { Err(Refused::NotYours(partner).into()) } else { Ok(()) }
-    }
-
-    /// The record that waits, unless its time is over: then it is erased on sight.
+    /// The record that waits, unless its time is over: then it is erased on sight. It ends with the
+    /// partner's key, too.
     async fn waiting(&self, id: &FoundId) -> Result<Held<FoundRecord>, Error> {
-        let held = self.ledger.load::<FoundRecord>(None, id.as_str()).await?;
-        let held = held.ok_or(Refused::NothingToConfirm)?;
+        let loaded = self.ledger.load::<FoundRecord>(id.sealed_for(), &id.to_string()).await;
+        let held = match loaded {
+            Err(LedgerError::Shredded { partner, .. }) => {
+                return Err(Refused::Withdrawn(partner).into());
+            }
+            held => held?.ok_or(Refused::NothingToConfirm)?,
+        };
         if self.clock.now() >= held.record.expires_at {
             self.remove(&held).await?;
             return Err(Refused::NothingToConfirm.into());
@@ -249,25 +259,6 @@ impl Desk {
             generation: consent.generation,
         });
         consent
-    }
-
-    async fn sweep<R: Record>(&self) -> Result<usize, Error> {
-        let mut swept = 0;
-        loop {
-            let due = self.ledger.due::<R>(self.clock.now(), SWEEP_PAGE).await?;
-            let before = swept;
-            for held in due {
-                match held {
-                    Ok(held) => self.remove(&held).await?,
-                    Err(LedgerError::Damaged { .. }) => continue,
-                    Err(error) => return Err(error.into()),
-                }
-                swept += 1;
-            }
-            if swept - before < SWEEP_PAGE {
-                return Ok(swept);
-            }
-        }
     }
 }
 

@@ -149,6 +149,15 @@ impl Cloud {
         }
     }
 
+    /// The domain in which the Key Vaults of this cloud are, which is also what their tokens are for.
+    pub(crate) const fn key_vault_domain(&self) -> &'static str {
+        match self {
+            Self::Global | Self::Custom(_) => "vault.azure.net",
+            Self::UsGovernment | Self::UsGovernmentDod => "vault.usgovcloudapi.net",
+            Self::China => "vault.azure.cn",
+        }
+    }
+
     /// Whether plain http on this machine was allowed by name.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -159,7 +168,7 @@ impl Cloud {
 const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
 const PARTNER_CENTER_CHINA: &str = "https://partner.partnercenterapi.microsoftonline.cn";
 
-fn origin(field: &'static str, text: &str, loopback: bool) -> Result<String, Invalid> {
+pub(crate) fn origin(field: &'static str, text: &str, loopback: bool) -> Result<String, Invalid> {
     const EXPECTED: &str = "an https origin such as https://login.example";
     let wrong = |problem| Invalid::new(field, problem, EXPECTED);
     let url = Url::parse(text).map_err(|_| wrong("is not a URL"))?;
@@ -197,6 +206,8 @@ pub enum Environment {
 }
 
 impl Environment {
+    const ALL: [Self; 2] = [Self::Production, Self::Sandbox];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Production => "production",
@@ -283,6 +294,20 @@ impl Realm {
         Self { cloud: cloud.name().to_owned(), authority, environment, application }
     }
 
+    /// The realm that prints itself so.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let [cloud, authority, environment, application] =
+            text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let named = |known: &Environment| known.name() == environment;
+        let realm = Self {
+            cloud: cloud.to_owned(),
+            authority: authority.to_owned(),
+            environment: Environment::ALL.into_iter().find(named)?,
+            application: ClientId::parse(application).ok()?,
+        };
+        (realm.to_string() == text).then_some(realm)
+    }
+
     /// The parts that name this realm, in the order in which they are bound into each record:
     /// cloud, login origin, environment, application.
     #[must_use]
@@ -331,6 +356,23 @@ mod tests {
                 Cloud::custom("x", with_login(text)).expect_err(text).field(),
                 "login origin"
             );
+        }
+    }
+
+    #[test]
+    fn a_realm_is_read_back_from_what_it_prints() {
+        //
+        let application = ClientId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID");
+        let custom = Cloud::custom("x", with_login("https://login.example:8443")).expect("https");
+        for cloud in [Cloud::Global, Cloud::UsGovernmentDod, Cloud::China, custom] {
+            for environment in Environment::ALL {
+                let realm = Realm::new(&cloud, environment, application);
+                assert_eq!(Realm::parse(&realm.to_string()), Some(realm));
+            }
+        }
+        let printed = Realm::new(&Cloud::Global, Environment::Sandbox, application).to_string();
+        for other in [String::new(), printed.to_uppercase(), format!("{printed} x"), "a b".into()] {
+            assert_eq!(Realm::parse(&other), None, "{other}");
         }
     }
 

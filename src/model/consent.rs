@@ -28,6 +28,9 @@ pub struct Consent {
     pub(crate) generation: u64,
     /// The last withdrawal, in seconds since 1970: no flow that began before it counts any more.
     pub(crate) withdrawn_at: Option<u64>,
+    /// When the flow that it came from began.
+    #[serde(with = "as_seconds")]
+    pub(crate) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
     pub(crate) confirmed_at: SystemTime,
     #[serde(with = "as_seconds")]
@@ -96,7 +99,24 @@ impl Consent {
         self.withdrawn_at.is_some_and(|at| super::clock::unix_seconds(begun_at) <= at)
     }
 
-    pub(crate) fn is_older_than(&self, limit: Duration, now: SystemTime) -> bool {
+    /// Whether its token was issued this short a time before `now`, or after it by no more, since
+    /// the date may be of another machine's clock.
+    pub(crate) fn is_younger_than(&self, limit: Duration, now: SystemTime) -> bool {
+        age(now, self.token_issued_at).max(age(self.token_issued_at, now)) < limit
+    }
+
+    /// Whether it wants to be redeemed at the partner's own tenant, however its customers fare: its
+    /// token grows old, or nobody has seen it work here.
+    pub(crate) fn wants_rotation(&self, limit: Duration, now: SystemTime) -> bool {
+        let unproven = matches!(self.state, ConsentState::Unproven { .. });
+        unproven || self.is_older_than(limit, now)
+    }
+
+    pub(crate) const fn is_withdrawn(&self) -> bool {
+        matches!(self.state, ConsentState::Withdrawn { .. })
+    }
+
+    fn is_older_than(&self, limit: Duration, now: SystemTime) -> bool {
         age(now, self.token_issued_at) > limit
     }
 }
@@ -170,6 +190,13 @@ pub enum Guest {
 pub enum ConsentState {
     /// The last use succeeded.
     Live,
+    /// It was imported, and nobody has seen it work here: the first success at the partner's own
+    /// tenant makes it live.
+    Unproven {
+        /// When it was imported.
+        #[serde(with = "as_seconds")]
+        since: SystemTime,
+    },
     /// The last use at the partner's own tenant failed for a reason that may pass.
     Suspended(Suspension),
     /// It is over: the cause was seen twice, at least 15 minutes apart.
@@ -250,7 +277,7 @@ impl ConsentState {
     #[must_use]
     pub(crate) fn failed(&self, cause: Cause, now: SystemTime) -> Self {
         match self {
-            Self::Live => Self::Suspended(Suspension::begun(cause, now)),
+            Self::Live | Self::Unproven { .. } => Self::Suspended(Suspension::begun(cause, now)),
             Self::Suspended(pause) if pause.has_ended_by(cause, now) => {
                 Self::Ended { cause, since: now }
             }
@@ -264,6 +291,7 @@ impl fmt::Display for ConsentState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Live => out.write_str("live"),
+            Self::Unproven { .. } => out.write_str("unproven"),
             Self::Suspended(pause) => write!(out, "suspended: {}", pause.cause),
             Self::Ended { cause, .. } => write!(out, "ended: {cause}"),
             Self::Withdrawn { .. } => out.write_str("withdrawn"),
@@ -313,16 +341,40 @@ impl StoredConsent {
         next
     }
 
+    /// As it stands after it came in an export: to be proven by use, unless it was over there.
+    pub(crate) fn imported(&self, ours: Option<&Consent>, now: SystemTime) -> Self {
+        let mut next = self.clone();
+        let withdrawn_at = ours.and_then(|ours| ours.withdrawn_at);
+        next.consent.withdrawn_at = next.consent.withdrawn_at.max(withdrawn_at);
+        if let ConsentState::Live | ConsentState::Suspended(_) = next.consent.state {
+            next.consent.state = ConsentState::Unproven { since: now };
+        }
+        next
+    }
+
     /// The tombstone: a higher generation without a token, which nothing in flight can undo.
     pub(crate) fn withdrawn(&self, now: SystemTime) -> Self {
+        self.withdrawn_as(self.consent.generation.saturating_add(1), now)
+    }
+
+    pub(crate) fn withdrawn_as(&self, generation: u64, now: SystemTime) -> Self {
         let mut next = self.clone();
-        next.consent.generation += 1;
+        next.consent.generation = generation;
         next.consent.withdrawn_at = Some(super::clock::unix_seconds(now));
         next.consent.state = ConsentState::Withdrawn { at: now };
         next.token = None;
         next
     }
 }
+
+/// A generation that nobody vouches for, held to where most numbers are above it: a planted one
+/// leaves room for the partner's next consents.
+pub(crate) fn believed(generation: u64) -> u64 {
+    generation.min(MOST_BELIEVED)
+}
+
+/// No count of consents comes near.
+pub(crate) const MOST_BELIEVED: u64 = 1 << 62;
 
 #[cfg(test)]
 mod tests {
@@ -342,6 +394,13 @@ mod tests {
         assert!(matches!(soon, ConsentState::Suspended(_)));
         let later = soon.failed(Cause::GrantRevoked, at(15));
         assert_eq!(later, ConsentState::Ended { cause: Cause::GrantRevoked, since: at(15) });
+    }
+
+    #[test]
+    fn what_is_unproven_is_suspended_by_its_first_failure_and_not_ended() {
+        let seen = ConsentState::Unproven { since: at(0) }.failed(Cause::GrantRevoked, at(1));
+        assert!(matches!(&seen, ConsentState::Suspended(pause) if pause.since() == at(1)));
+        assert!(matches!(seen.failed(Cause::GrantRevoked, at(15)), ConsentState::Suspended(_)));
     }
 
     #[test]

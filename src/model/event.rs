@@ -47,6 +47,24 @@ pub enum Event {
         /// Its generation.
         generation: u64,
     },
+    /// Every consent was written into an export, refresh tokens included.
+    ConsentsExported {
+        /// How many consents.
+        consents: u64,
+        /// How many tombstones.
+        tombstones: u64,
+    },
+    /// A consent, or a tombstone, was taken over from an export.
+    ConsentImported {
+        /// The partner.
+        partner: TenantId,
+        /// Its generation.
+        generation: u64,
+        /// How the partner stood here, if it was known here.
+        from: Option<ConsentState>,
+        /// How it stands now.
+        to: ConsentState,
+    },
     /// A refresh token was exchanged for an access token.
     Exchanged {
         /// The partner whose consent was used.
@@ -90,6 +108,15 @@ pub enum Event {
         /// The partner.
         partner: TenantId,
     },
+    /// A lease could not be written, so the work went on without it: another process may do the same
+    /// at the same time, which costs a request and loses nothing.
+    Unleased {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// This process could not be put on the roll of those at work. Until it is, a key that only it
+    /// needs could be retired.
+    Unannounced,
     /// The store could not be read; what is known from before is used.
     StoreUnreadable {
         /// The partner.
@@ -103,6 +130,25 @@ pub enum Event {
         tenant: TenantId,
         /// Until when it is valid.
         until: SystemTime,
+    },
+    /// A partner's key was destroyed: no copy of its records opens any more.
+    Shredded {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// Partner keys were put under the ring's primary key.
+    KeysRotated {
+        /// That key's name.
+        key: String,
+        /// How many.
+        rewrapped: u64,
+        /// How many could not be.
+        left: u64,
+    },
+    /// A key of the ring was retired: nothing is under it, and nothing may be wrapped under it.
+    KeyRetired {
+        /// Its name.
+        key: String,
     },
     /// A customer-tenant reply came without an ID token, or with another user's object id.
     UnprovenUser {

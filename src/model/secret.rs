@@ -88,16 +88,41 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 /// Only for the plaintext that is sealed at once: nothing else in the crate serialises a secret.
 pub(crate) mod sealed_text {
-    use super::{Deserialize, Deserializer, RefreshToken, Serialize, Serializer};
+    use super::{AccessToken, Deserialize, Deserializer, Invalid, RefreshToken};
+    use super::{Serialize, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(token: &RefreshToken, to: S) -> Result<S::Ok, S::Error> {
-        token.expose().serialize(to)
+    /// What is kept sealed.
+    pub(crate) trait Kept: Sized {
+        fn text(&self) -> &str;
+        fn read(text: String) -> Result<Self, Invalid>;
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<RefreshToken, D::Error> {
-        RefreshToken::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
+    impl Kept for RefreshToken {
+        fn text(&self) -> &str {
+            self.expose()
+        }
+
+        fn read(text: String) -> Result<Self, Invalid> {
+            Self::new(text)
+        }
+    }
+
+    impl Kept for AccessToken {
+        fn text(&self) -> &str {
+            self.expose()
+        }
+
+        fn read(text: String) -> Result<Self, Invalid> {
+            Self::new(text)
+        }
+    }
+
+    pub(crate) fn serialize<T: Kept, S: Serializer>(token: &T, to: S) -> Result<S::Ok, S::Error> {
+        token.text().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, T: Kept, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        T::read(String::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
 

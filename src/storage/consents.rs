@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use crate::model::consent::StoredConsent;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
-use crate::storage::store::Kind;
+use crate::storage::seal;
+use crate::storage::store::{Kind, Revision};
 
 impl Ledger {
     /// The partner's consent, or its tombstone.
@@ -14,6 +15,16 @@ impl Ledger {
         partner: TenantId,
     ) -> Result<Option<Held<StoredConsent>>, LedgerError> {
         self.load(Some(partner), &partner.to_string()).await
+    }
+
+    /// Where the row of the partner's consent lies, and which generation its header says it is of:
+    /// nobody vouches for that unless it opens. `None` where the store finds no row.
+    pub(crate) async fn consent_row(
+        &self,
+        partner: TenantId,
+    ) -> Result<Option<(Revision, u64)>, LedgerError> {
+        let stored = self.row_of(Kind::Consent, Some(partner), &partner.to_string()).await?;
+        Ok(stored.map(|row| (row.revision, seal::generation_said(&row.entry.sealed).unwrap_or(0))))
     }
 }
 
@@ -35,5 +46,13 @@ impl Record for StoredConsent {
     /// The deadline of its token; a tombstone has none.
     fn due(&self) -> Option<SystemTime> {
         self.token.as_ref().map(|_| self.consent.deadline())
+    }
+
+    /// A withdrawn partner does not come back with a backup of the rows (F-24).
+    fn let_go(self, generation: u64, at: SystemTime) -> Self {
+        match self.consent.is_withdrawn() {
+            true => self,
+            false => self.withdrawn_as(generation.saturating_add(1), at),
+        }
     }
 }

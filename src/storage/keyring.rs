@@ -1,23 +1,34 @@
 //! The keys that wrap keys, under the names by which records know them.
 
 mod data_key;
+mod holder;
+mod key_vault;
 mod local;
+mod source;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::model::invalid::Invalid;
 
 pub use self::data_key::DataKey;
-pub(crate) use self::data_key::{NonceBytes, TAG_LENGTH};
+pub(crate) use self::data_key::{NonceBytes, TAG_LENGTH, key_and_nonces};
+pub(crate) use self::holder::{Keyholder, PROOF_LENGTH};
+pub use self::key_vault::KeyVaultKey;
 pub use self::local::LocalKey;
+pub use self::source::KeySourceError;
+#[cfg(all(unix, feature = "sqlite"))]
+pub(crate) use self::source::is_of_another_user;
 
 /// The name of a key in a ring, such as `2026-11`. It is written in clear beside what it wraps.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct KeyId(String);
 
 impl KeyId {
@@ -50,6 +61,14 @@ impl FromStr for KeyId {
     }
 }
 
+impl TryFrom<String> for KeyId {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::new(text)
+    }
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -61,14 +80,14 @@ impl fmt::Display for KeyId {
 #[non_exhaustive]
 pub enum KeyError {
     /// The ring has no key of this name: whoever set up the ring adds it.
-    #[error("no key {id} in the key ring")]
+    #[error("no key {id} in the key ring: add it as a readable one")]
     Unknown {
         /// The name found beside the wrapped key.
         id: KeyId,
     },
     /// The key of this name did not make these bytes: another key was given its name, or the bytes
     /// were changed or forged.
-    #[error("key {id} did not wrap this")]
+    #[error("key {id} did not wrap this: the ring has another key of that name, or it was changed")]
     Refused {
         /// The name found beside the wrapped key.
         id: KeyId,
@@ -81,9 +100,113 @@ pub enum KeyError {
         /// What stood in the way, without anything secret.
         because: Cow<'static, str>,
     },
+    /// Whoever keeps the key does not let this application use it, and must be asked to.
+    #[error("key {id} may not be used: {because}")]
+    Forbidden {
+        /// The key that was asked.
+        id: KeyId,
+        /// Which right is missing, without anything secret.
+        because: Cow<'static, str>,
+    },
+    /// The key was deleted or switched off: whoever keeps it restores it.
+    #[error("key {id} is gone: {because}")]
+    Gone {
+        /// The key that was asked.
+        id: KeyId,
+        /// What became of it, without anything secret.
+        because: Cow<'static, str>,
+    },
+    /// The provider of the key panicked: it has a defect.
+    #[error("the provider of key {id} panicked")]
+    Panicked {
+        /// The key that was asked.
+        id: KeyId,
+    },
+    /// The key was retired: a newer one goes first in the ring.
+    #[error("key {id} was retired: put a newer one first in the key ring")]
+    Retired {
+        /// The ring's primary key.
+        id: KeyId,
+    },
     /// The operating system gave no random bytes.
     #[error("no random bytes to be had")]
     NoRandomness,
+}
+
+impl KeyError {
+    /// Whether it may pass by itself.
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
+    /// The key that it is about.
+    pub(crate) const fn key(&self) -> Option<&KeyId> {
+        match self {
+            Self::Unknown { id }
+            | Self::Refused { id }
+            | Self::Unavailable { id, .. }
+            | Self::Forbidden { id, .. }
+            | Self::Gone { id, .. }
+            | Self::Panicked { id }
+            | Self::Retired { id } => Some(id),
+            Self::NoRandomness => None,
+        }
+    }
+}
+
+/// Why the keys are not rotated, or a key is not retired. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyRefusal {
+    /// A live process would read nothing any more.
+    #[error(
+        "process {process} cannot read key {key}: make it a readable key of every process first"
+    )]
+    UnreadableBy {
+        /// The ring's primary key here.
+        key: KeyId,
+        /// That process, as it calls itself.
+        process: String,
+    },
+    /// A live process still wraps under it.
+    #[error("key {key} is the primary key of process {process}: put a newer one first there")]
+    PrimaryOf {
+        /// The key to retire.
+        key: KeyId,
+        /// That process, as it calls itself.
+        process: String,
+    },
+    /// Partner keys, or marks of destroyed ones, lie under it.
+    #[error("{rows} partner keys are under key {key}: rotate the keys first")]
+    InUse {
+        /// The key to retire.
+        key: KeyId,
+        /// How many.
+        rows: u64,
+    },
+    /// Those of another application or environment in the same store lie under it.
+    #[error("{rows} partner keys of {realm} are under key {key}: rotate the keys there first")]
+    InUseElsewhere {
+        /// The key to retire.
+        key: KeyId,
+        /// Whose they are: cloud, login origin, environment and application.
+        realm: String,
+        /// How many.
+        rows: u64,
+    },
+    /// What lies there cannot be read, so it may be under this key.
+    #[error(
+        "{rows} partner keys of {realm} cannot be read and may be under key {key}: \
+         a rotation names them"
+    )]
+    Unreadable {
+        /// The key to retire.
+        key: KeyId,
+        /// Whose they are: cloud, login origin, environment and application.
+        realm: String,
+        /// How many.
+        rows: u64,
+    },
 }
 
 /// Wraps and unwraps data keys under a key of its own: in memory, in Key Vault, in an HSM.
@@ -96,6 +219,9 @@ pub enum KeyError {
 ///    takes only a public key, this is what keeps others from forging records.
 /// 5. [`KeyError::Unavailable`] is only for what may pass by itself.
 /// 6. Neither `Debug` nor an error shows a key.
+///
+/// A call that takes longer than 30 seconds counts as [`KeyError::Unavailable`] and is dropped; a
+/// panic is caught and is [`KeyError::Panicked`].
 #[async_trait]
 pub trait KeyWrap: fmt::Debug + Send + Sync + 'static {
     /// The name that is written beside what this key wraps.
@@ -113,12 +239,13 @@ pub trait KeyWrap: fmt::Debug + Send + Sync + 'static {
 pub struct KeyRing {
     primary: Arc<dyn KeyWrap>,
     readable: Vec<Arc<dyn KeyWrap>>,
+    cached_for: Duration,
 }
 
 impl KeyRing {
     /// A ring whose new records are wrapped under `primary`.
     pub fn new(primary: impl KeyWrap) -> Self {
-        Self { primary: Arc::new(primary), readable: Vec::new() }
+        Self { primary: Arc::new(primary), readable: Vec::new(), cached_for: CACHED_FOR }
     }
 
     /// Adds an older key: what it wrapped stays readable, nothing new is wrapped under it.
@@ -134,13 +261,26 @@ impl KeyRing {
         Ok(self)
     }
 
+    /// How long a partner's key that was unwrapped serves from memory, also while the ring's keys
+    /// are out of reach; 15 minutes unless said otherwise. After that it is unwrapped anew.
+    #[must_use]
+    pub fn cached_for(mut self, limit: Duration) -> Self {
+        self.cached_for = limit;
+        self
+    }
+
     pub(crate) fn primary(&self) -> &dyn KeyWrap {
         self.primary.as_ref()
     }
 
-    pub(crate) fn find(&self, id: &KeyId) -> Result<&dyn KeyWrap, KeyError> {
+    fn find(&self, id: &KeyId) -> Result<&dyn KeyWrap, KeyError> {
         let found = self.keys().find(|key| key.id() == id);
         found.ok_or_else(|| KeyError::Unknown { id: id.clone() })
+    }
+
+    /// The names of its keys, the primary one first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys().map(KeyWrap::id)
     }
 
     fn keys(&self) -> impl Iterator<Item = &dyn KeyWrap> {
@@ -148,9 +288,11 @@ impl KeyRing {
     }
 }
 
+const CACHED_FOR: Duration = Duration::from_secs(15 * 60);
+
 impl fmt::Debug for KeyRing {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = self.keys().map(|key| key.id().as_str());
+        let ids = self.ids().map(KeyId::as_str);
         out.write_str("KeyRing")?;
         out.debug_list().entries(ids).finish()
     }

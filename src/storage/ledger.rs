@@ -1,6 +1,12 @@
 //! One store and one key ring: records go in and come out typed, and lie there sealed.
 
+mod let_go;
+mod litter;
 mod partner_keys;
+mod rewrap;
+mod scan;
+mod shred;
+mod stores;
 mod write;
 
 use std::sync::Arc;
@@ -10,14 +16,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::model::clock::Clock;
 use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::{KeyError, KeyRing};
 use crate::storage::ledger::partner_keys::PartnerKeys;
 use crate::storage::seal::{self, Damage, Identity};
 use crate::storage::store::{
-    Cursor, Entry, Expect, Filter, Key, Kind, Revision, Selection, Store, StoreError, Stored,
+    Cursor, Entry, Expect, Filter, Key, Kind, Page, Promises, Revision, Selection, StoreError,
+    Stored,
 };
+
+pub(crate) use self::rewrap::KeyUse;
+pub use self::scan::{DamagedRecord, Unreadable};
+pub(crate) use self::stores::Stores;
 
 /// What can be kept: implemented beside each type.
 pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -31,6 +43,15 @@ pub(crate) trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn generation(&self) -> u64;
     /// When it wants attention.
     fn due(&self) -> Option<SystemTime>;
+    /// What is left of it, being of this generation or older, once its partner was let go: it was
+    /// put back from a backup.
+    #[must_use]
+    fn let_go(self, _generation: u64, _at: SystemTime) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
 }
 
 /// A record as it was read.
@@ -65,6 +86,17 @@ pub enum LedgerError {
         /// What it says.
         error: KeyError,
     },
+    /// The partner's key was destroyed: nothing of it opens, and nothing is sealed for it before it
+    /// consents anew.
+    #[error("the key of partner {partner} was destroyed")]
+    Shredded {
+        /// The partner.
+        partner: TenantId,
+        /// The last generation that was destroyed.
+        generation: u64,
+        /// When.
+        at: SystemTime,
+    },
     /// This one record does not open; all others are as they were.
     #[error("the {kind} record {id} is damaged: {damage}")]
     Damaged {
@@ -74,6 +106,8 @@ pub enum LedgerError {
         partner: Option<TenantId>,
         /// Which of its kind it is.
         id: String,
+        /// At which mark it lies in the store, as far as the store can say.
+        revision: Option<Revision>,
         /// What is wrong with it.
         damage: Damage,
     },
@@ -101,15 +135,29 @@ impl From<StoreError> for LedgerError {
 /// Reads and writes the sealed records of one realm.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
-    store: Arc<dyn Store>,
+    stores: Stores,
     realm: Realm,
     keys: Arc<PartnerKeys>,
 }
 
 impl Ledger {
-    pub(crate) fn new(store: Arc<dyn Store>, ring: KeyRing, realm: Realm) -> Self {
-        let keys = Arc::new(PartnerKeys::new(Arc::clone(&store), ring, realm.clone()));
-        Self { store, realm, keys }
+    pub(crate) fn new(stores: Stores, ring: KeyRing, realm: Realm, clock: Arc<dyn Clock>) -> Self {
+        let keys = Arc::new(PartnerKeys::new(stores.clone(), ring, realm.clone(), clock));
+        Self { stores, realm, keys }
+    }
+
+    pub(crate) const fn realm(&self) -> &Realm {
+        &self.realm
+    }
+
+    /// What the store of this kind can do.
+    pub(crate) fn promises(&self, kind: Kind) -> Promises {
+        self.stores.of(kind).promises()
+    }
+
+    /// Whether the marks of these two kinds can be compared.
+    pub(crate) fn is_one_store(&self, one: Kind, other: Kind) -> bool {
+        std::ptr::addr_eq(self.stores.of(one), self.stores.of(other))
     }
 
     /// The record of this partner with this id.
@@ -119,9 +167,35 @@ impl Ledger {
         id: &str,
     ) -> Result<Option<Held<R>>, LedgerError> {
         let key = self.key(R::KIND, partner, id);
-        match self.store.get(&key).await? {
-            Some(stored) => self.open(&key, &stored).await.map(Some),
-            None => Ok(None),
+        match self.stores.of(R::KIND).get(&key).await {
+            Ok(Some(stored)) => self.open(&key, &stored).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(StoreError::Damaged { .. }) => Err(unreadable(R::KIND, partner, id.to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// At which mark a record lies, without opening it.
+    pub(crate) async fn revision<R: Record>(
+        &self,
+        partner: Option<TenantId>,
+        id: &str,
+    ) -> Result<Option<Revision>, LedgerError> {
+        let key = self.key(R::KIND, partner, id);
+        let stored = self.stores.of(R::KIND).get(&key).await?;
+        Ok(stored.map(|stored| stored.revision))
+    }
+
+    /// The row of a record, unopened; `None` also where the store cannot make it out.
+    pub(crate) async fn row_of(
+        &self,
+        kind: Kind,
+        partner: Option<TenantId>,
+        id: &str,
+    ) -> Result<Option<Stored>, LedgerError> {
+        match self.stores.of(kind).get(&self.key(kind, partner, id)).await {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            row => Ok(row?),
         }
     }
 
@@ -146,7 +220,8 @@ impl Ledger {
         id: &str,
         at: Revision,
     ) -> Result<(), LedgerError> {
-        write::remove(self.store.as_ref(), &self.key(R::KIND, partner, id), at).await
+        let key = self.key(R::KIND, partner, id);
+        write::remove(self.stores.of(R::KIND), &key, at).await
     }
 
     /// One page of this realm's records of one type.
@@ -156,39 +231,28 @@ impl Ledger {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> Result<Listing<R>, LedgerError> {
-        let (realm, kind) = (self.realm.clone(), R::KIND);
-        let filter = Filter { realm, kind, selection, cursor, limit };
-        let page = self.store.list(filter).await?;
-        let unreadable = page
-            .damaged
-            .into_iter()
-            .map(|id| Err(LedgerError::Damaged { kind, partner: None, id, damage: Damage::Row }));
-        let mut records: Vec<_> = unreadable.collect();
+        let kind = R::KIND;
+        let page = self.page(kind, selection, cursor, limit).await?;
+        let rows = page.damaged.into_iter();
+        let rows = rows.map(|id| Err(unreadable(kind, scan::partner_by_id(kind, &id), id)));
+        let mut records: Vec<_> = rows.collect();
         for stored in page.records {
             records.push(self.open(&stored.key, &stored).await);
         }
         Ok(Listing { records, next: page.next })
     }
 
-    /// The records that are due, the longest due first. Damaged ones come along and do not count,
-    /// so that they can never crowd out the others.
-    pub(crate) async fn due<R: Record>(
+    /// One page of this realm's records of one kind, unopened.
+    pub(crate) async fn page(
         &self,
-        by: SystemTime,
+        kind: Kind,
+        selection: Selection,
+        cursor: Option<Cursor>,
         limit: usize,
-    ) -> Result<Vec<Result<Held<R>, LedgerError>>, LedgerError> {
-        let mut due = Vec::new();
-        let (mut cursor, mut wanted) = (None, limit);
-        while wanted > 0 {
-            let listing = self.list(Selection::DueBy(by), cursor, wanted).await?;
-            wanted -= listing.records.iter().filter(|record| counts(record)).count();
-            due.extend(listing.records);
-            cursor = listing.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(due)
+    ) -> Result<Page, LedgerError> {
+        let realm = self.realm.clone();
+        let filter = Filter { realm, kind, selection, cursor, limit };
+        Ok(self.stores.of(kind).list(filter).await?)
     }
 
     async fn write<R: Record>(&self, record: &R, expect: Expect) -> Result<Revision, LedgerError> {
@@ -197,12 +261,12 @@ impl Ledger {
         let plaintext = plaintext(record);
         let sealed = seal::seal(&identity(&key), record.generation(), &partner_key, plaintext)?;
         let entry = Entry { sealed, due: record.due() };
-        write::put(self.store.as_ref(), &key, entry, expect).await
+        write::put(self.stores.of(R::KIND), &key, entry, expect).await
     }
 
     /// `key` is the place that was asked for, which the row must prove that it was sealed for.
     async fn open<R: Record>(&self, key: &Key, stored: &Stored) -> Result<Held<R>, LedgerError> {
-        let damaged = |damage| damaged(key, damage);
+        let damaged = |damage| damaged(key, stored.revision, damage);
         let sealed = &stored.entry.sealed;
         let under = seal::sealed_under(sealed).map_err(damaged)?;
         let partner_key = self.keys.for_reading(key.partner(), under).await?;
@@ -213,6 +277,11 @@ impl Ledger {
         if record.generation() != opened.generation {
             return Err(damaged(Damage::Contents));
         }
+        let outlived = partner_key.let_go().filter(|mark| opened.generation <= mark.generation);
+        let record = match outlived {
+            Some(mark) => record.let_go(mark.generation, mark.at),
+            None => record,
+        };
         Ok(Held { record, revision: stored.revision })
     }
 
@@ -221,21 +290,22 @@ impl Ledger {
     }
 }
 
-fn counts<R>(record: &Result<Held<R>, LedgerError>) -> bool {
-    !matches!(record, Err(LedgerError::Damaged { .. }))
-}
-
 fn identity(key: &Key) -> Identity<'_> {
     Identity { realm: key.realm(), kind: key.kind().name(), partner: key.partner(), id: key.id() }
 }
 
-fn damaged(key: &Key, damage: Damage) -> LedgerError {
+fn damaged(key: &Key, at: Revision, damage: Damage) -> LedgerError {
     let (kind, partner, id) = (key.kind(), key.partner(), key.id().to_owned());
-    LedgerError::Damaged { kind, partner, id, damage }
+    LedgerError::Damaged { kind, partner, id, revision: Some(at), damage }
+}
+
+/// A record that the store itself cannot make out: it may serve all others.
+const fn unreadable(kind: Kind, partner: Option<TenantId>, id: String) -> LedgerError {
+    LedgerError::Damaged { kind, partner, id, revision: None, damage: Damage::Row }
 }
 
 /// The record as JSON, measured first: a buffer that grows leaves pieces of it behind.
-fn plaintext(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
+pub(crate) fn plaintext(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, record).expect("records are plain structs");
     let mut text = Zeroizing::new(Vec::with_capacity(length.0));

@@ -2,6 +2,9 @@
 
 pub(crate) mod consents;
 pub(crate) mod keyring;
+pub(crate) mod lease;
 pub(crate) mod ledger;
+pub(crate) mod parcel;
+pub(crate) mod roll;
 pub(crate) mod seal;
 pub mod store;

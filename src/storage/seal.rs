@@ -18,9 +18,11 @@ use zeroize::Zeroizing;
 
 use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
-use crate::storage::keyring::{DataKey, KeyError, NonceBytes, TAG_LENGTH};
+use crate::storage::keyring::{DataKey, KeyError, NonceBytes, TAG_LENGTH, key_and_nonces};
 
-pub(crate) use self::partner_key::{PartnerKey, PartnerKeyId, UnwrapError};
+pub(crate) use self::partner_key::{
+    Destroyed, KeyRow, PartnerKey, PartnerKeyId, UnwrapError, mark, said_to_be_under, wrap_key,
+};
 
 /// Bytes of which nothing but their length can be told without the key.
 ///
@@ -117,10 +119,12 @@ pub(crate) fn seal(
     partner_key: &PartnerKey,
     mut plaintext: Zeroizing<Vec<u8>>,
 ) -> Result<Sealed, KeyError> {
-    let record_key = DataKey::generate()?;
-    let mut envelope = preface(generation, partner_key.id());
-    wrap_record_key(identity, partner_key, &record_key, &mut envelope)?;
-    let nonce = record_key.encrypt(&identity.bound(RECORD, &envelope), &mut plaintext)?;
+    let (record_key, [key_nonce, nonce]) = key_and_nonces()?;
+    let mut envelope = preface(generation, partner_key.id(), plaintext.len());
+    let wrapped = wrap_record_key(partner_key, &record_key, key_nonce, &envelope);
+    envelope.extend_from_slice(&key_nonce);
+    envelope.extend_from_slice(&wrapped);
+    record_key.encrypt_with(nonce, &identity.bound(RECORD, &envelope), &mut plaintext);
     envelope.extend_from_slice(&nonce);
     envelope.extend_from_slice(&plaintext);
     Ok(Sealed(envelope))
@@ -133,7 +137,7 @@ pub(crate) fn open(
     sealed: &Sealed,
 ) -> Result<Opened, Damage> {
     let envelope = Envelope::parse(sealed)?;
-    let record_key = unwrap_record_key(identity, partner_key, &envelope)?;
+    let record_key = unwrap_record_key(partner_key, &envelope)?;
     let bound = identity.bound(RECORD, envelope.header);
     let mut plaintext = Zeroizing::new(envelope.ciphertext.to_vec());
     record_key.decrypt(envelope.nonce, &bound, &mut plaintext).ok_or(Damage::Forged)?;
@@ -146,37 +150,39 @@ pub(crate) fn sealed_under(sealed: &Sealed) -> Result<PartnerKeyId, Damage> {
     Envelope::parse(sealed).map(|envelope| envelope.partner_key)
 }
 
-fn preface(generation: u64, partner_key: PartnerKeyId) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+/// Which generation an envelope says it is of: a hint, proven only by opening.
+pub(crate) fn generation_said(sealed: &Sealed) -> Result<u64, Damage> {
+    Envelope::parse(sealed).map(|envelope| envelope.generation)
+}
+
+/// The start of an envelope, with room for all of it.
+fn preface(generation: u64, partner_key: PartnerKeyId, text: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_LENGTH + NONCE_LENGTH + text + TAG_LENGTH);
+    bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&[FORMAT, AES_256_GCM_SIV]);
     bytes.extend_from_slice(&generation.to_be_bytes());
     bytes.extend_from_slice(&partner_key);
     bytes
 }
 
+/// The wrap binds what stands before it. The record's place is bound by the record itself, which
+/// only this key opens.
 fn wrap_record_key(
-    identity: &Identity<'_>,
     partner_key: &PartnerKey,
     record_key: &DataKey,
-    envelope: &mut Vec<u8>,
-) -> Result<(), KeyError> {
+    nonce: NonceBytes,
+    preface: &[u8],
+) -> Zeroizing<Vec<u8>> {
     let mut wrapped = Zeroizing::new(Vec::with_capacity(WRAPPED_LENGTH));
     wrapped.extend_from_slice(record_key.expose());
-    let bound = identity.bound(RECORD_KEY, envelope);
-    let nonce = partner_key.wrapping().encrypt(&bound, &mut wrapped)?;
-    envelope.extend_from_slice(&nonce);
-    envelope.extend_from_slice(&wrapped);
-    Ok(())
+    partner_key.wrapping().encrypt_with(nonce, preface, &mut wrapped);
+    wrapped
 }
 
-fn unwrap_record_key(
-    identity: &Identity<'_>,
-    partner_key: &PartnerKey,
-    envelope: &Envelope<'_>,
-) -> Result<DataKey, Damage> {
-    let bound = identity.bound(RECORD_KEY, envelope.preface);
-    let mut wrapped = Zeroizing::new(envelope.wrapped_key.to_vec());
-    let key = partner_key.wrapping().decrypt(envelope.key_nonce, &bound, &mut wrapped);
+fn unwrap_record_key(partner_key: &PartnerKey, envelope: &Envelope<'_>) -> Result<DataKey, Damage> {
+    let mut wrapped = Zeroizing::new(*envelope.wrapped_key);
+    let (nonce, preface) = (envelope.key_nonce, envelope.preface);
+    let key = partner_key.wrapping().decrypt(nonce, preface, wrapped.as_mut());
     DataKey::from_slice(key.ok_or(Damage::Forged)?).map_err(|_| Damage::Forged)
 }
 
@@ -250,11 +256,13 @@ fn length_prefixed(fields: &[&[u8]]) -> Vec<u8> {
 
 const SCHEMA: &str = "cpv-consent sealed v1";
 const RECORD: &str = "record";
-const RECORD_KEY: &str = "record key";
 const MAGIC: &[u8; 4] = b"CPVS";
 const FORMAT: u8 = 1;
 const AES_256_GCM_SIV: u8 = 1;
+const NONCE_LENGTH: usize = size_of::<NonceBytes>();
 const WRAPPED_LENGTH: usize = DataKey::LENGTH + TAG_LENGTH;
+const PREFACE_LENGTH: usize = 4 + 1 + 1 + 8 + 16;
+const HEADER_LENGTH: usize = PREFACE_LENGTH + NONCE_LENGTH + WRAPPED_LENGTH;
 
 #[cfg(test)]
 pub(crate) mod tests;

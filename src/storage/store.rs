@@ -1,7 +1,11 @@
 //! Where sealed records are kept: the contract of a store, and the stores of this crate.
 
 pub mod conformance;
+mod guarded;
+mod key_vault;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -17,7 +21,11 @@ use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
 use crate::storage::seal::Sealed;
 
+pub(crate) use self::guarded::Guarded;
+pub use self::key_vault::{KeyVaultSecrets, Leftovers};
 pub use self::memory::Memory;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{Postgres, PostgresBuilder};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 
@@ -34,9 +42,29 @@ pub enum Kind {
     /// The key of one partner's records. A store keeps these apart from the others and their
     /// backups where it can: destroying one then shreds every copy of what it sealed.
     PartnerKey,
+    /// Who may do, for now, what only one may do at a time.
+    Lease,
+    /// An access token that processes share until it ends.
+    AccessToken,
+    /// A process at work, with the keys that it can read.
+    Process,
+    /// A key of the ring that nothing may be wrapped under any more.
+    RetiredKey,
 }
 
 impl Kind {
+    /// Every kind there is.
+    pub const ALL: [Self; 8] = [
+        Self::Consent,
+        Self::Pending,
+        Self::Found,
+        Self::PartnerKey,
+        Self::Lease,
+        Self::AccessToken,
+        Self::Process,
+        Self::RetiredKey,
+    ];
+
     /// The name under which a store keeps this kind, unchanged from version to version.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -45,6 +73,10 @@ impl Kind {
             Self::Pending => "pending",
             Self::Found => "found",
             Self::PartnerKey => "partner-key",
+            Self::Lease => "lease",
+            Self::AccessToken => "access-token",
+            Self::Process => "process",
+            Self::RetiredKey => "retired-key",
         }
     }
 }
@@ -219,6 +251,13 @@ pub struct Page {
 }
 
 /// What a store can do, as it says itself.
+///
+/// ```
+/// use cpv_consent::store::Promises;
+///
+/// let mine = Promises { compare_and_swap: true, durable: true, ..Promises::NONE };
+/// assert!(!mine.shared_between_processes);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promises {
     /// Of several writers who expect the same, one succeeds and the others learn that they lost.
@@ -227,6 +266,39 @@ pub struct Promises {
     pub durable: bool,
     /// Several processes may have the store open at once.
     pub shared_between_processes: bool,
+    /// The kinds of records that it keeps.
+    pub kinds: &'static [Kind],
+    /// How many sealed bytes a record may have.
+    pub longest_record: usize,
+    /// How many bytes an id may have.
+    pub longest_id: usize,
+}
+
+impl Promises {
+    /// No more than the contract asks of every store: each kind, records of 1 MiB, ids of 10,000
+    /// bytes.
+    pub const NONE: Self = Self {
+        compare_and_swap: false,
+        durable: false,
+        shared_between_processes: false,
+        kinds: &Kind::ALL,
+        longest_record: 1 << 20,
+        longest_id: 10_000,
+    };
+
+    /// Refuses a record that goes beyond them, for a store that keeps no more than it promises.
+    ///
+    /// # Errors
+    /// [`StoreError::Unfit`].
+    pub fn admit(&self, key: &Key, entry: &Entry) -> Result<(), StoreError> {
+        let because = match () {
+            () if !self.kinds.contains(&key.kind()) => "it keeps no records of this kind",
+            () if key.id().len() > self.longest_id => "its id is too long",
+            () if entry.sealed.as_bytes().len() > self.longest_record => "it is too long",
+            () => return Ok(()),
+        };
+        Err(StoreError::unfit(because))
+    }
 }
 
 /// Keeps sealed records. A store is dumb on purpose: it orders and compares, and opens nothing.
@@ -251,9 +323,11 @@ pub struct Promises {
 /// 11. `realms_names_every_realm_that_has_a_record`, and no other.
 /// 12. `a_removed_record_is_gone`, and its place can be taken again.
 /// 13. `what_was_written_survives_reopening`, if `durable` is promised.
-/// 14. A call that is dropped half way has happened or not happened. After
+/// 14. `a_dropped_call_has_happened_or_not`, or does so soon after, whole or not at all. After
 ///     [`StoreError::Unavailable`] nobody knows; after any other error it has not happened.
-/// 15. No error shows what is in a record.
+/// 15. `no_error_shows_what_is_in_a_record`, nor does `Debug`.
+/// 16. `what_goes_beyond_its_promises_is_kept_whole_or_refused` as [`StoreError::Unfit`]: records
+///     too long, ids too long, other kinds.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The record at this key.
@@ -322,6 +396,12 @@ pub enum StoreError {
         /// What is broken.
         because: Cow<'static, str>,
     },
+    /// The store does not keep such records: whoever chose it adds one that does.
+    #[error("the store cannot keep this record: {because}")]
+    Unfit {
+        /// What is too much for it.
+        because: Cow<'static, str>,
+    },
     /// This is no store that this program may use: whoever set it up puts it right.
     #[error("the store cannot be used: {because}")]
     Unusable {
@@ -339,6 +419,11 @@ impl StoreError {
     /// What the store holds is broken; `because` says what, without a secret in it.
     pub fn damaged(because: impl Into<Cow<'static, str>>) -> Self {
         Self::Damaged { because: because.into() }
+    }
+
+    /// The store does not keep such records; `because` says what is too much for it.
+    pub fn unfit(because: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unfit { because: because.into() }
     }
 
     /// This is no store that may be used; `because` says why, without a secret in it.

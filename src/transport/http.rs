@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Request, Response, Uri};
-use url::Url;
+use url::{Host, Url};
 
 use crate::model::clock::Clock;
 use crate::model::cloud::is_loopback;
@@ -43,7 +43,9 @@ pub trait Http: fmt::Debug + Send + Sync + 'static {
 pub enum HttpFault {
     /// No client could be made: usually no root certificates were found on this machine.
     Setup,
-    /// No connection: name, route, port.
+    /// The host has no address: there is no such name, or names are not resolved here.
+    Unresolved,
+    /// No connection: route, port.
     Connect,
     /// The server's certificate or protocol version is not acceptable.
     Tls,
@@ -61,6 +63,7 @@ impl fmt::Display for HttpFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Setup => "no HTTPS client could be made; are root certificates installed",
+            Self::Unresolved => "no such host name",
             Self::Connect => "no connection",
             Self::Tls => "TLS was refused",
             Self::Timeout => "no complete reply in time",
@@ -112,8 +115,8 @@ impl Error for HttpError {}
 
 /// [`Http`] by reqwest, with rustls and the machine's root certificates.
 ///
-/// Proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used; an address of this machine is
-/// never asked through one.
+/// Proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) are used; an address of this machine, its
+/// identity endpoint included, is never asked through one.
 #[derive(Debug, Clone)]
 pub struct Reqwest {
     far: reqwest::Client,
@@ -143,8 +146,13 @@ impl Reqwest {
     }
 
     fn client(&self, url: &Url) -> &reqwest::Client {
-        if is_loopback(url) { &self.near } else { &self.far }
+        if is_loopback(url) || is_link_local(url) { &self.near } else { &self.far }
     }
+}
+
+/// Where a machine in Azure asks for its own identity.
+fn is_link_local(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
 }
 
 fn cautious() -> reqwest::ClientBuilder {
@@ -184,6 +192,7 @@ fn fault(error: &reqwest::Error) -> HttpFault {
     match error {
         error if error.is_timeout() => HttpFault::Timeout,
         error if speaks_of_tls(error) => HttpFault::Tls,
+        error if speaks_of_names(error) => HttpFault::Unresolved,
         error if error.is_connect() => HttpFault::Connect,
         _ => HttpFault::Broken,
     }
@@ -203,6 +212,12 @@ fn speaks_of_tls(error: &reqwest::Error) -> bool {
         };
     }
     false
+}
+
+/// The connector's error has no type of its own, only these words.
+fn speaks_of_names(error: &reqwest::Error) -> bool {
+    let sources = std::iter::successors(error.source(), |error| (*error).source());
+    error.is_connect() && sources.into_iter().any(|error| error.to_string() == "dns error")
 }
 
 fn host(uri: &Uri) -> String {
@@ -340,6 +355,28 @@ mod tests {
         assert!(!format!("{error:?}").contains("canary"));
         let tampered = HttpError::new(HttpFault::Broken, "a/b?c\n");
         assert_eq!(tampered.host(), "abc");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_exist_is_told_from_a_port_that_is_closed() {
+        // F-20
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = Reqwest::with_client(client);
+        let error = http.send(request("http://nowhere.invalid/"), 1).await.expect_err("no address");
+        assert_eq!(error.fault(), HttpFault::Unresolved);
+        assert_eq!(error.to_string(), "nowhere.invalid: no such host name");
+    }
+
+    #[test]
+    fn what_is_of_this_machine_is_asked_without_a_proxy() {
+        let near = |text: &str| {
+            let url = Url::parse(text).expect("a URL");
+            is_loopback(&url) || is_link_local(&url)
+        };
+        assert!(near("http://169.254.169.254/metadata/identity/oauth2/token"));
+        assert!(near("http://127.0.0.1:41741/msi/token"));
+        assert!(!near("https://169.254.169.254.example/"));
+        assert!(!near("https://login.microsoftonline.com/"));
     }
 
     #[tokio::test]

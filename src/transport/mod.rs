@@ -2,3 +2,4 @@
 
 pub(crate) mod client_assertion;
 pub(crate) mod http;
+pub(crate) mod key_vault;

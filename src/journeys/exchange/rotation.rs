@@ -1,10 +1,12 @@
 //! Redemption at the partner's own tenant, the only one that replaces the stored refresh token.
 //!
 //! The new refresh token is stored before the access token is handed out. Whoever loses a
-//! compare-and-swap keeps the winner's.
+//! compare-and-swap keeps the winner's, which is the fence: a process that hung for longer than its
+//! lease cannot put an older token over a newer one (F-08).
 
 use std::time::{Duration, SystemTime};
 
+use super::unsaved::Waiting;
 use super::{Desk, Exchange, is_pausing, usable};
 use crate::error::Error;
 use crate::journeys::cache::CacheKey;
@@ -21,12 +23,32 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A writer who loses this often leaves the winner's token: Entra honours both.
 const TRIES: usize = 8;
+/// A stored token that is younger than this is not replaced, so that several processes, or several
+/// resources, that ask at the same time cause one rotation.
+///
+/// The new token is dropped, which costs no more than these minutes of its life: Entra does not
+/// revoke a refresh token when it is used, and the stored one lives as long from its own issue.
+/// Source: Microsoft identity platform, "Refresh tokens".
+const FRESH: Duration = Duration::from_secs(10 * 60);
 
 impl Exchange {
     pub(super) async fn rotate(self, key: CacheKey) -> Landing {
         let desk = &self.0;
-        let _lease = desk.lanes.lease(key.partner).await;
+        if let Some(token) = desk.shared(&key).await {
+            return Ok(token);
+        }
+        let turn = desk.turn(key.partner).await?;
+        let landing = self.rotate_in_turn(key).await;
+        turn.end().await;
+        landing
+    }
+
+    async fn rotate_in_turn(&self, key: CacheKey) -> Landing {
+        let desk = &self.0;
         desk.unsaved.drop_before(key.partner, key.generation);
+        if let Some(token) = desk.shared(&key).await {
+            return Ok(token);
+        }
         if desk.unsaved.blocks(key.partner, desk.clock.now()) {
             return Err(Error::Unsaved { partner: key.partner });
         }
@@ -51,40 +73,49 @@ impl Exchange {
     ) -> Landing {
         let desk = &self.0;
         desk.check_own_reply(&held, &reply).await?;
-        let rotated = reply.refresh_token.is_some();
-        let was_live = held.record.consent.state == ConsentState::Live;
-        if rotated || !was_live {
-            let next = held.record.renewed(reply.refresh_token.clone(), asked_at);
-            self.save(held, next, reply.expires_at).await?;
+        let consent = &held.record.consent;
+        let is_fresh = consent.is_younger_than(FRESH, asked_at);
+        let replacement = reply.refresh_token.clone().filter(|_| !is_fresh);
+        let has_replacement = replacement.is_some();
+        let was_live = consent.state == ConsentState::Live;
+        let mut kept = true;
+        if has_replacement || !was_live {
+            let next = held.record.renewed(replacement, asked_at);
+            kept = self.save(held, next, reply.expires_at).await?;
         }
-        desk.accept(key, reply, rotated)
+        desk.accept(key, reply, has_replacement && kept).await
     }
 
-    /// Stores the renewed consent; a store that refuses gets it later.
+    /// Stores the renewed consent, unless another process came first; a store that refuses gets it
+    /// later.
     async fn save(
         &self,
         held: Held<StoredConsent>,
         next: StoredConsent,
         until: SystemTime,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let desk = &self.0;
         let partner = next.consent.partner;
+        let last = desk.unsaved.find(partner);
+        let over = last.map_or(held.record.consent.token_issued_at, |waiting| waiting.over);
         match desk.ledger.replace(&next, held.revision).await {
-            Ok(_) => {
+            Ok(revision) => {
                 desk.unsaved.drop(partner);
+                desk.standings.moved(partner, held.revision, revision);
                 desk.tell_change(&held.record.consent, &next.consent);
-                Ok(())
+                Ok(true)
             }
-            Err(LedgerError::Conflict) => desk.keep_newest(next).await,
-            Err(LedgerError::Damaged { kind, partner, .. }) => {
-                Err(Error::Damaged { kind: kind.name(), partner })
+            Err(LedgerError::Conflict) => desk.keep_winner(next, over).await,
+            Err(error @ (LedgerError::Damaged { .. } | LedgerError::Shredded { .. })) => {
+                Err(error.into())
             }
             Err(LedgerError::Store(_) | LedgerError::Key { .. }) => {
                 desk.observers.tell(&Event::Unsaved { partner });
-                if desk.unsaved.keep(Held { record: next, revision: held.revision }, until) {
+                let held = Held { record: next, revision: held.revision };
+                if desk.unsaved.keep(Waiting { held, over, until }) {
                     tokio::spawn(self.clone().save_later(partner));
                 }
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -118,25 +149,28 @@ impl Exchange {
 impl Desk {
     /// True when nothing is left to save.
     async fn save_again(&self, partner: TenantId) -> bool {
-        let _lease = self.lanes.lease(partner).await;
-        let Some(held) = self.unsaved.find(partner) else { return true };
+        let _lane = self.lanes.lane(partner).await;
+        let Some(Waiting { held, over, .. }) = self.unsaved.find(partner) else { return true };
         let saved = match self.ledger.replace(&held.record, held.revision).await {
             Ok(_) => Ok(()),
-            Err(LedgerError::Conflict) => self.keep_newest(held.record).await,
+            Err(LedgerError::Conflict) => self.keep_winner(held.record, over).await.map(drop),
             Err(error) => Err(error.into()),
         };
         match saved {
             Ok(()) => self.observers.tell(&Event::Saved { partner }),
-            Err(Error::Superseded { .. }) => {}
+            Err(Error::Superseded { .. } | Error::NoConsent { .. }) => {}
             Err(_) => return false,
         }
         self.unsaved.drop(partner);
         true
     }
 
-    /// Another process wrote first. Its consent stands; of two tokens of one consent, the newer.
-    async fn keep_newest(&self, ours: StoredConsent) -> Result<(), Error> {
+    /// Another process wrote first. Its consent stands, and its token if it has replaced the one that
+    /// lay there when ours was asked for, issued at `over`. Entra honours both, and which is newer
+    /// could be told only by comparing two machines' clocks (F-10). True if ours is stored after all.
+    async fn keep_winner(&self, ours: StoredConsent, over: SystemTime) -> Result<bool, Error> {
         let partner = ours.consent.partner;
+        let mut kept = false;
         for _ in 0..TRIES {
             let winner = self.ledger.consent(partner).await?;
             let same = |held: &Held<StoredConsent>| {
@@ -147,17 +181,18 @@ impl Desk {
                 self.forget(partner);
                 return Err(Error::Superseded { partner });
             };
-            if winner.record.consent.token_issued_at >= ours.consent.token_issued_at {
+            if winner.record.consent.token_issued_at != over {
                 break;
             }
             match self.ledger.replace(&ours, winner.revision).await {
-                Err(LedgerError::Conflict) => {}
-                Ok(_) => break,
+                Err(LedgerError::Conflict) => continue,
+                Ok(_) => kept = true,
                 Err(error) => return Err(error.into()),
             }
+            break;
         }
         self.unsaved.drop(partner);
-        Ok(())
+        Ok(kept)
     }
 
     /// an answer for another tenant or user is refused, and the consent is suspect.
@@ -194,7 +229,7 @@ impl Desk {
         let next = held.record.failed(cause, self.clock.now());
         if self.ledger.replace(&next, held.revision).await.is_ok() {
             self.tell_change(&held.record.consent, &next.consent);
-            self.standings.forget(next.consent.partner);
+            self.standings.changed(next.consent.partner, None);
         }
     }
 

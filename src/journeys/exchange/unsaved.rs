@@ -15,21 +15,26 @@ use crate::storage::ledger::Held;
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<HashMap<TenantId, Waiting>>);
 
+/// A record whose write was refused.
 #[derive(Debug, Clone)]
-struct Waiting {
-    held: Held<StoredConsent>,
-    until: SystemTime,
+pub(super) struct Waiting {
+    /// The record, and the revision that it was to replace.
+    pub(super) held: Held<StoredConsent>,
+    /// When the token was issued that lies in the store at that revision.
+    pub(super) over: SystemTime,
+    /// When the access token ends that came along.
+    pub(super) until: SystemTime,
 }
 
 impl Unsaved {
-    /// Keeps a record whose write at `held.revision` failed; true when it is the partner's first.
-    pub(super) fn keep(&self, held: Held<StoredConsent>, until: SystemTime) -> bool {
-        let partner = held.record.consent.partner;
-        self.waiting().insert(partner, Waiting { held, until }).is_none()
+    /// Keeps a record; true when it is the partner's first.
+    pub(super) fn keep(&self, waiting: Waiting) -> bool {
+        let partner = waiting.held.record.consent.partner;
+        self.waiting().insert(partner, waiting).is_none()
     }
 
-    pub(super) fn find(&self, partner: TenantId) -> Option<Held<StoredConsent>> {
-        self.waiting().get(&partner).map(|waiting| waiting.held.clone())
+    pub(super) fn find(&self, partner: TenantId) -> Option<Waiting> {
+        self.waiting().get(&partner).cloned()
     }
 
     /// Whether its access token still answers callers, so that nothing more may be redeemed.

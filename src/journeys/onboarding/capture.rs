@@ -6,6 +6,7 @@ use oauth2::AuthorizationCode;
 
 use super::browser::flow_id;
 use super::found::{FoundFacts, FoundRecord};
+use super::ground::is_damage;
 use super::pending::{FlowProof, PendingRecord};
 use super::{Desk, FOUND_LIFE, denied};
 use crate::error::Error;
@@ -48,8 +49,9 @@ impl Desk {
         self.check_tenant(&pending, &redeemed.claims)?;
         let partner = redeemed.claims.tenant;
         self.check_issuer(&callback, Some(partner))?;
-        self.check_binding(partner, &pending.account, pending.rebinds).await?;
-        self.check_tombstone(partner, pending.begun_at).await?;
+        let ground = self.ground(partner).await?;
+        ground.check_binding(partner, &pending.account, pending.rebinds)?;
+        ground.check_tombstone(partner, pending.begun_at)?;
         let mfa = self.mfa(&pending, &redeemed).await;
         let user = consenting_user(&redeemed.claims);
         let proven = self.prove_resources(redeemed).await?;
@@ -130,14 +132,6 @@ impl Desk {
         }
     }
 
-    /// A flow that began before a withdrawal does not bring the partner back.
-    async fn check_tombstone(&self, partner: TenantId, begun_at: SystemTime) -> Result<(), Error> {
-        let standing = self.ledger.consent(partner).await?;
-        let withdrawn =
-            standing.is_some_and(|held| held.record.consent.was_withdrawn_since(begun_at));
-        if withdrawn { Err(Refused::Withdrawn(partner).into()) } else { Ok(()) }
-    }
-
     /// Asks each source that the policy believes.
     async fn mfa(&self, pending: &PendingRecord, redeemed: &Redeemed) -> MfaFinding {
         let Redeemed { reply, claims, .. } = redeemed;
@@ -212,6 +206,7 @@ impl Desk {
         let now = self.clock.now();
         let record = FoundRecord {
             id: pending.id,
+            sealed_for: Some(partner),
             partner,
             account: pending.account,
             rebinds: pending.rebinds,
@@ -224,10 +219,29 @@ impl Desk {
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
         };
-        let facts = record.facts(self.standing_user(partner).await?);
-        self.ledger.insert(&record).await?;
+        let ground = self.ground(partner).await?;
+        let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });
-        Ok(facts)
+        Ok(record.facts(&ground))
+    }
+
+    /// Under the partner's key, so that whoever shreds the partner shreds this, too, in every copy.
+    /// A damaged key is not replaced before somebody says so: until then the application's serves.
+    async fn seal(&self, record: FoundRecord) -> Result<FoundRecord, Error> {
+        match self.seal_for_partner(&record).await {
+            Err(error) if is_damage(&error) => {
+                let record = FoundRecord { sealed_for: None, ..record };
+                self.ledger.insert(&record).await?;
+                Ok(record)
+            }
+            Err(LedgerError::Shredded { partner, .. }) => Err(Refused::Withdrawn(partner).into()),
+            sealed => Ok(sealed.map(|_| record)?),
+        }
+    }
+
+    async fn seal_for_partner(&self, record: &FoundRecord) -> Result<(), LedgerError> {
+        self.ledger.revive(record.partner, record.begun_at).await?;
+        self.ledger.insert(record).await.map(drop)
     }
 }
 

@@ -7,7 +7,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::browser::{Fingerprint, cookie_name};
-use super::{Desk, Onboarding};
+use super::ground::Ground;
+use super::{Onboarding, Replacement};
 use crate::error::Error;
 use crate::model::clock::as_seconds;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, StoredConsent, StoredToken};
@@ -22,12 +23,14 @@ use crate::storage::store::Kind;
 
 /// Who consented to what, waiting for a person to confirm it.
 ///
-/// Nothing is given yet: its refresh token is sealed where no token path can read it. It waits ten
-/// minutes. Show the account that receives the power first, then tenant, user, scopes and proof.
+/// Nothing is given yet: its refresh token is sealed where no token path reads it, under the
+/// partner's key. It waits ten minutes. Show the account that receives the power first, then tenant,
+/// user, scopes and proof.
 #[derive(Debug)]
 pub struct Found {
     onboarding: Onboarding,
     facts: FoundFacts,
+    replacement: Replacement,
 }
 
 /// What may be shown of it.
@@ -41,11 +44,12 @@ pub(super) struct FoundFacts {
     mfa: MfaFinding,
     expires_at: SystemTime,
     replaces: Option<ConsentingUser>,
+    replaces_damaged: bool,
 }
 
 impl Found {
-    pub(super) const fn new(onboarding: Onboarding, facts: FoundFacts) -> Self {
-        Self { onboarding, facts }
+    pub(super) fn new(onboarding: Onboarding, facts: FoundFacts) -> Self {
+        Self { onboarding, facts, replacement: Replacement::default() }
     }
 
     /// Names it in your confirmation form; [`Broker::found`](crate::Broker::found) finds it again.
@@ -97,13 +101,30 @@ impl Found {
         self.facts.replaces.as_ref()
     }
 
+    /// Whether the partner's record is damaged: then it takes its place only after
+    /// [`danger_replace_damaged`](Self::danger_replace_damaged).
+    #[must_use]
+    pub const fn replaces_damaged(&self) -> bool {
+        self.facts.replaces_damaged
+    }
+
+    /// Lets it take the place of a record that does not open, and of its key if that is damaged.
+    /// Nobody can say any more whose consent that was, which account it was bound to, or whether it
+    /// was withdrawn. Try to restore the record first: `docs/stores.md`.
+    #[must_use]
+    pub const fn danger_replace_damaged(mut self) -> Self {
+        self.replacement.of_damaged = true;
+        self
+    }
+
     /// Makes it the partner's consent. Doing so twice is doing it once.
     ///
     /// # Errors
     /// [`Refused`] when it is gone, when another user's consent stands, when the standing consent is
-    /// better proven, or when the partner was withdrawn meanwhile; else what the store says.
+    /// better proven, or when the partner was withdrawn meanwhile; [`Error::Damaged`] or
+    /// [`Error::Key`] when the standing record does not open; else what the store says.
     pub async fn confirm(self) -> Result<Consent, Error> {
-        self.onboarding.confirm(&self.facts.id, None).await
+        self.onboarding.confirm(&self.facts.id, self.replacement).await
     }
 
     /// Makes it the partner's consent in place of that of `user`, whom a person was shown.
@@ -111,7 +132,8 @@ impl Found {
     /// # Errors
     /// As [`confirm`](Self::confirm); also when the consent that stands is not that of `user`.
     pub async fn confirm_instead_of(self, user: UserId) -> Result<Consent, Error> {
-        self.onboarding.confirm(&self.facts.id, Some(user)).await
+        let replacement = Replacement { instead_of: Some(user), ..self.replacement };
+        self.onboarding.confirm(&self.facts.id, replacement).await
     }
 
     /// Erases it.
@@ -125,8 +147,12 @@ impl Found {
 
 /// Names something found. Only the browser that found it can confirm it; guard your confirmation
 /// form against requests from other sites all the same, and keep the id out of logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundId(String);
+#[derive(Clone, PartialEq, Eq)]
+pub struct FoundId {
+    /// Under whose key it is sealed: the partner's, or the application's while that is damaged.
+    sealed_for: Option<TenantId>,
+    flow: String,
+}
 
 impl FoundId {
     /// Reads the text that [`Display`](fmt::Display) wrote.
@@ -134,28 +160,50 @@ impl FoundId {
     /// # Errors
     /// [`Invalid`] when it has another shape.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const EXPECTED: &str = "the text of an id, as it was displayed";
+        let invalid = || Invalid::new("found id", "has another shape", EXPECTED);
+        let (sealed_for, flow) = match text.split_once('.') {
+            Some((tenant, flow)) => (Some(TenantId::parse(tenant)?), flow),
+            None => (None, text),
+        };
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if text.len() != 43 || !text.bytes().all(plain) {
-            return Err(Invalid::new("found id", "has another shape", "43 base64url characters"));
+        if flow.len() != 43 || !flow.bytes().all(plain) {
+            return Err(invalid());
         }
-        Ok(Self(text.to_owned()))
+        let id = Self { sealed_for, flow: flow.to_owned() };
+        if id.to_string() == text { Ok(id) } else { Err(invalid()) }
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// Under whose key it is sealed.
+    pub(super) const fn sealed_for(&self) -> Option<TenantId> {
+        self.sealed_for
     }
 }
 
 impl fmt::Display for FoundId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        if let Some(partner) = self.sealed_for {
+            write!(out, "{partner}.")?;
+        }
+        out.write_str(&self.flow)
+    }
+}
+
+/// Without the id itself: what is found is debugged into logs.
+impl fmt::Debug for FoundId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("FoundId([redacted])")
     }
 }
 
 /// What was found as it is sealed and stored, under a kind of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FoundRecord {
+    /// Of the flow.
     pub(super) id: String,
+    /// Under whose key it lies; nobody's but the application's if made by version 0.1.0.
+    #[serde(default)]
+    pub(super) sealed_for: Option<TenantId>,
     pub(super) partner: TenantId,
     pub(super) account: AccountId,
     pub(super) rebinds: bool,
@@ -173,17 +221,23 @@ pub(super) struct FoundRecord {
 }
 
 impl FoundRecord {
-    pub(super) fn facts(&self, standing: Option<ConsentingUser>) -> FoundFacts {
+    pub(super) fn facts(&self, ground: &Ground) -> FoundFacts {
+        let standing = ground.user().filter(|standing| standing.id != self.user.id);
         FoundFacts {
-            id: FoundId(self.id.clone()),
+            id: self.found_id(),
             tenant: self.partner,
             account: self.account.clone(),
             user: self.user.clone(),
             scopes: self.scopes.clone(),
             mfa: self.mfa,
             expires_at: self.expires_at,
-            replaces: standing.filter(|standing| standing.id != self.user.id),
+            replaces: standing.cloned(),
+            replaces_damaged: ground.is_damaged(),
         }
+    }
+
+    fn found_id(&self) -> FoundId {
+        FoundId { sealed_for: self.sealed_for, flow: self.id.clone() }
     }
 
     pub(super) fn check_browser(&self, headers: &HeaderMap) -> Result<(), Error> {
@@ -194,17 +248,15 @@ impl FoundRecord {
 
     /// Whether it was confirmed before, and only its erasure is missing.
     pub(super) fn became(&self, standing: &Consent) -> bool {
-        let withdrawn = matches!(standing.state, ConsentState::Withdrawn { .. });
-        standing.flow == self.id && !withdrawn
+        standing.flow == self.id && !standing.is_withdrawn()
     }
 
     /// Whether it may take the place of what stands.
     pub(super) fn check_replacement(
         &self,
-        standing: Option<&Consent>,
+        standing: &Consent,
         instead_of: Option<UserId>,
     ) -> Result<(), Refused> {
-        let Some(standing) = standing else { return Ok(()) };
         let partner = self.partner;
         if standing.account != self.account && !self.rebinds {
             return Err(Refused::NotYours(partner));
@@ -212,7 +264,7 @@ impl FoundRecord {
         if standing.was_withdrawn_since(self.begun_at) {
             return Err(Refused::Withdrawn(partner));
         }
-        if matches!(standing.state, ConsentState::Withdrawn { .. }) {
+        if standing.is_withdrawn() {
             return Ok(());
         }
         if self.token_issued_at < standing.confirmed_at {
@@ -229,7 +281,12 @@ impl FoundRecord {
         Ok(())
     }
 
-    pub(super) fn consent(&self, previous: Option<&Consent>, now: SystemTime) -> StoredConsent {
+    pub(super) fn consent(
+        &self,
+        previous: Option<&Consent>,
+        generation: u64,
+        now: SystemTime,
+    ) -> StoredConsent {
         let consent = Consent {
             partner: self.partner,
             account: self.account.clone(),
@@ -237,8 +294,9 @@ impl FoundRecord {
             scopes: self.scopes.clone(),
             mfa: self.mfa.proof().copied(),
             flow: self.id.clone(),
-            generation: previous.map_or(1, |old| old.generation + 1),
+            generation,
             withdrawn_at: previous.and_then(|old| old.withdrawn_at),
+            begun_at: self.begun_at,
             confirmed_at: now,
             token_issued_at: self.token_issued_at,
             state: ConsentState::Live,
@@ -250,13 +308,13 @@ impl FoundRecord {
 impl Record for FoundRecord {
     const KIND: Kind = Kind::Found;
 
-    /// Kept among the application's own records: it is no consent yet.
+    /// Its refresh token is the partner's, and ends with the partner's key.
     fn partner(&self) -> Option<TenantId> {
-        None
+        self.sealed_for
     }
 
     fn id(&self) -> String {
-        self.id.clone()
+        self.found_id().to_string()
     }
 
     fn generation(&self) -> u64 {
@@ -265,18 +323,5 @@ impl Record for FoundRecord {
 
     fn due(&self) -> Option<SystemTime> {
         Some(self.expires_at)
-    }
-}
-
-impl Desk {
-    /// Whose consent stands, unless it is over.
-    pub(super) async fn standing_user(
-        &self,
-        partner: TenantId,
-    ) -> Result<Option<ConsentingUser>, Error> {
-        let standing = self.ledger.consent(partner).await?.map(|held| held.record.consent);
-        Ok(standing
-            .filter(|consent| !matches!(consent.state, ConsentState::Withdrawn { .. }))
-            .map(|consent| consent.user))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::aead::{self, AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac, rand};
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
+use zeroize::Zeroizing;
 
 use crate::model::invalid::Invalid;
 use crate::storage::keyring::KeyError;
@@ -59,6 +60,12 @@ impl DataKey {
     pub(crate) fn encrypt(&self, bound: &[u8], text: &mut Vec<u8>) -> Result<NonceBytes, KeyError> {
         let mut nonce: NonceBytes = [0; aead::NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| KeyError::NoRandomness)?;
+        self.encrypt_with(nonce, bound, text);
+        Ok(nonce)
+    }
+
+    /// Encrypts as [`DataKey::encrypt`] does, with a nonce that was drawn before.
+    pub(crate) fn encrypt_with(&self, nonce: NonceBytes, bound: &[u8], text: &mut Vec<u8>) {
         let unique = Nonce::assume_unique_for_key(nonce);
         // The tag is appended only now: growing the buffer before would leave plaintext behind.
         let tag = self
@@ -66,7 +73,6 @@ impl DataKey {
             .seal_in_place_separate_tag(unique, Aad::from(bound), text)
             .expect("a buffer in memory is within the cipher's limits");
         text.extend_from_slice(tag.as_ref());
-        Ok(nonce)
     }
 
     /// Decrypts in place; nothing, unless this key encrypted exactly this under exactly `bound`.
@@ -104,6 +110,17 @@ impl fmt::Debug for DataKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("DataKey([redacted])")
     }
+}
+
+/// A new key, and two nonces to use with it: drawn at once, for every request has its price.
+pub(crate) fn key_and_nonces() -> Result<(DataKey, [NonceBytes; 2]), KeyError> {
+    const KEY: usize = DataKey::LENGTH;
+    let mut drawn = Zeroizing::new([0; KEY + 2 * aead::NONCE_LEN]);
+    rand::fill(drawn.as_mut()).map_err(|_| KeyError::NoRandomness)?;
+    let (key, nonces) = drawn.split_at(KEY);
+    let nonce = |at: usize| *nonces[at..].first_chunk().expect("two nonces were drawn");
+    let nonces = [nonce(0), nonce(aead::NONCE_LEN)];
+    Ok((DataKey::made(|made| made.copy_from_slice(key)), nonces))
 }
 
 /// A nonce of 96 bits. AES-256-GCM-SIV survives a repeated one, and no key of this crate encrypts

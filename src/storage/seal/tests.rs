@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::*;
+use crate::model::clock::{VirtualClock, from_unix_seconds};
 use crate::model::cloud::{Cloud, Environment};
 use crate::model::tenant::ClientId;
-use crate::storage::keyring::{KeyId, KeyRing, KeyWrap, LocalKey};
+use crate::storage::keyring::{KeyId, KeyRing, KeyWrap, Keyholder, LocalKey};
 
 const APPLICATION: &str = "11111111-1111-4111-8111-111111111111";
 const CONTOSO: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
@@ -27,8 +28,12 @@ fn place(realm: &Realm) -> Identity<'_> {
     Identity { realm, kind: "consent", partner: tenant(CONTOSO), id: "record" }
 }
 
+fn data_key() -> DataKey {
+    DataKey::generate().expect("random bytes")
+}
+
 fn partner_key() -> PartnerKey {
-    PartnerKey::generate().expect("random bytes")
+    PartnerKey::from(&data_key())
 }
 
 fn sealed(identity: &Identity<'_>, key: &PartnerKey, text: &str) -> Sealed {
@@ -162,48 +167,65 @@ fn sealed_bytes_show_their_length_only() {
     assert_eq!(format!("{:?}", partner_key()), "PartnerKey([redacted])");
 }
 
-async fn unwrapped(
-    identity: &Identity<'_>,
-    ring: &KeyRing,
-    sealed: &Sealed,
-) -> Result<PartnerKeyId, UnwrapError> {
-    PartnerKey::unwrap(identity, ring, sealed).await.map(|key| key.id())
+fn holder(key: impl KeyWrap) -> Keyholder {
+    Keyholder::new(KeyRing::new(key), std::sync::Arc::new(VirtualClock::default()))
 }
 
-fn ring(id: &str) -> KeyRing {
-    KeyRing::new(LocalKey::generate(id).expect("a key"))
+fn ring(id: &str) -> Keyholder {
+    holder(LocalKey::generate(id).expect("a key"))
+}
+
+fn refused(id: &str) -> UnwrapError {
+    KeyError::Refused { id: KeyId::new(id).expect("an id") }.into()
+}
+
+async fn unwrapped(
+    identity: &Identity<'_>,
+    holder: &Keyholder,
+    sealed: &Sealed,
+) -> Result<PartnerKeyId, UnwrapError> {
+    let key = KeyRow::read(identity, holder, sealed)?.unwrap(holder).await?;
+    Ok(PartnerKey::from(&key.expect("no mark")).id())
 }
 
 fn key_place(realm: &Realm) -> Identity<'_> {
     Identity { kind: "partner-key", ..place(realm) }
 }
 
-#[tokio::test]
-async fn a_wrapped_partner_key_opens_in_its_place_only() {
-    //
-    let (realm, ring, key) = (realm(), ring("a"), partner_key());
-    let here = key_place(&realm);
-    let sealed = key.wrap(&here, &ring).await.expect("wraps");
-    assert_eq!(unwrapped(&here, &ring, &sealed).await, Ok(key.id()));
-    let elsewhere = Identity { partner: tenant(FABRIKAM), ..here };
-    let refused = KeyError::Refused { id: KeyId::new("a").expect("an id") };
-    assert_eq!(unwrapped(&elsewhere, &ring, &sealed).await, Err(refused.into()));
+fn destroyed() -> Destroyed {
+    Destroyed { generation: 7, at: from_unix_seconds(1_800_000_000) }
 }
 
 #[tokio::test]
-async fn a_changed_partner_key_does_not_open() {
+async fn a_wrapped_partner_key_opens_in_its_place_only() {
+    //
+    let (realm, ring, key) = (realm(), ring("a"), data_key());
+    let here = key_place(&realm);
+    let sealed = wrap_key(&here, &ring, &key, None).await.expect("wraps");
+    let id = PartnerKey::from(&key).id();
+    assert_eq!(unwrapped(&here, &ring, &sealed).await, Ok(id));
+    let elsewhere = Identity { partner: tenant(FABRIKAM), ..here };
+    assert_eq!(unwrapped(&elsewhere, &ring, &sealed).await, Err(refused("a")));
+}
+
+#[tokio::test]
+async fn a_changed_partner_key_or_mark_is_not_believed() {
     //
     let (realm, ring) = (realm(), ring("a"));
     let here = key_place(&realm);
-    let sealed = partner_key().wrap(&here, &ring).await.expect("wraps");
-    for bit in 0..sealed.as_bytes().len() * 8 {
-        let mut bytes = sealed.as_bytes().to_vec();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        assert!(unwrapped(&here, &ring, &Sealed(bytes)).await.is_err(), "bit {bit}");
-    }
-    for length in 0..sealed.as_bytes().len() {
-        let cut = Sealed(sealed.as_bytes()[..length].to_vec());
-        assert!(unwrapped(&here, &ring, &cut).await.is_err(), "{length} bytes");
+    let key = wrap_key(&here, &ring, &data_key(), Some(destroyed())).await.expect("wraps");
+    let mark = mark(&here, &ring, destroyed()).expect("signs");
+    for sealed in [key, mark] {
+        assert!(KeyRow::read(&here, &ring, &sealed).is_ok());
+        for bit in 0..sealed.as_bytes().len() * 8 {
+            let mut bytes = sealed.as_bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(KeyRow::read(&here, &ring, &Sealed(bytes)).is_err(), "bit {bit}");
+        }
+        for length in 0..sealed.as_bytes().len() {
+            let cut = Sealed(sealed.as_bytes()[..length].to_vec());
+            assert!(KeyRow::read(&here, &ring, &cut).is_err(), "{length} bytes");
+        }
     }
 }
 
@@ -212,12 +234,53 @@ async fn another_ring_refuses_and_a_ring_without_the_key_names_it() {
     //
     let realm = realm();
     let here = key_place(&realm);
-    let sealed = partner_key().wrap(&here, &ring("a")).await.expect("wraps");
-    let id = KeyId::new("a").expect("an id");
-    let refused = KeyError::Refused { id: id.clone() };
-    assert_eq!(unwrapped(&here, &ring("a"), &sealed).await, Err(refused.into()));
-    let unknown = KeyError::Unknown { id };
+    let sealed = wrap_key(&here, &ring("a"), &data_key(), None).await.expect("wraps");
+    assert_eq!(unwrapped(&here, &ring("a"), &sealed).await, Err(refused("a")));
+    let unknown = KeyError::Unknown { id: KeyId::new("a").expect("an id") };
     assert_eq!(unwrapped(&here, &ring("b"), &sealed).await, Err(unknown.into()));
+}
+
+#[tokio::test]
+async fn a_mark_says_what_was_destroyed_and_a_later_key_remembers_it() {
+    //
+    let (realm, ring) = (realm(), ring("a"));
+    let here = key_place(&realm);
+    let marked = mark(&here, &ring, destroyed()).expect("signs");
+    assert!(marked.marks_destruction());
+    let row = KeyRow::read(&here, &ring, &marked).expect("ours");
+    assert_eq!((row.mark(), row.destroyed()), (Some(destroyed()), Some(destroyed())));
+    assert!(row.unwrap(&ring).await.expect("nothing to ask for").is_none());
+    let key = wrap_key(&here, &ring, &data_key(), Some(destroyed())).await.expect("wraps");
+    assert!(!key.marks_destruction());
+    let row = KeyRow::read(&here, &ring, &key).expect("ours");
+    assert_eq!((row.mark(), row.destroyed()), (None, Some(destroyed())));
+}
+
+#[tokio::test]
+async fn what_is_rewrapped_stays_what_it_is() {
+    let realm = realm();
+    let here = key_place(&realm);
+    let (old, new) = ([4; 32], [5; 32]);
+    let local = |id, bytes: [u8; 32]| {
+        LocalKey::from_bytes(id, &[&bytes[..31], &[0]].concat()).expect("32 bytes")
+    };
+    let before = holder(local("old", old));
+    let ring = KeyRing::new(local("new", new)).readable(local("old", old)).expect("two names");
+    let both = Keyholder::new(ring, std::sync::Arc::new(VirtualClock::default()));
+    let after = holder(local("new", new));
+    let key = data_key();
+    let sealed = wrap_key(&here, &before, &key, Some(destroyed())).await.expect("wraps");
+    let marked = mark(&here, &before, destroyed()).expect("signs");
+    for (sealed, is_mark) in [(sealed, false), (marked, true)] {
+        let row = KeyRow::read(&here, &both, &sealed).expect("ours");
+        let rewrapped = row.rewrap(&here, &both).await.expect("wraps");
+        assert_eq!(said_to_be_under(&rewrapped).expect("a row").as_str(), "new");
+        let row = KeyRow::read(&here, &after, &rewrapped).expect("under the new key alone");
+        assert_eq!(row.destroyed(), Some(destroyed()));
+        let found = row.unwrap(&after).await.expect("under the new key alone");
+        assert_eq!(found.is_none(), is_mark);
+        assert!(found.is_none_or(|found| found.expose() == key.expose()));
+    }
 }
 
 /// Wraps as a public key would: anyone can, and only the origin is the holder's.
@@ -257,11 +320,11 @@ impl KeyWrap for PublicWrap {
 async fn who_can_only_wrap_cannot_forge() {
     let realm = realm();
     let here = key_place(&realm);
-    let holder = KeyRing::new(PublicWrap::held_by(DataKey::generate().expect("random")));
-    let forger = KeyRing::new(PublicWrap::held_by(DataKey::generate().expect("random")));
-    let theirs = partner_key();
-    let forged = theirs.wrap(&here, &forger).await.expect("anyone can wrap");
-    assert_eq!(unwrapped(&here, &forger, &forged).await, Ok(theirs.id()));
-    let refused = KeyError::Refused { id: KeyId::new("public").expect("an id") };
-    assert_eq!(unwrapped(&here, &holder, &forged).await, Err(refused.into()));
+    let [owner, forger] = [(); 2].map(|()| holder(PublicWrap::held_by(data_key())));
+    let theirs = data_key();
+    let forged = wrap_key(&here, &forger, &theirs, None).await.expect("anyone can wrap");
+    assert_eq!(unwrapped(&here, &forger, &forged).await, Ok(PartnerKey::from(&theirs).id()));
+    assert_eq!(unwrapped(&here, &owner, &forged).await, Err(refused("public")));
+    let forged = mark(&here, &forger, destroyed()).expect("signs");
+    assert_eq!(KeyRow::read(&here, &owner, &forged).expect_err("forged"), refused("public"));
 }

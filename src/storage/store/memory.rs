@@ -44,6 +44,7 @@ impl Store for Memory {
     }
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
+        self.promises().admit(key, &entry)?;
         self.shelves().put(key, entry, expect)
     }
 
@@ -66,7 +67,7 @@ impl Store for Memory {
     }
 
     fn promises(&self) -> Promises {
-        Promises { compare_and_swap: true, durable: false, shared_between_processes: false }
+        Promises { compare_and_swap: true, ..Promises::NONE }
     }
 }
 

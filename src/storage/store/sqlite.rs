@@ -5,6 +5,7 @@
 
 mod folder;
 mod rows;
+mod salvage;
 mod schema;
 mod writer;
 
@@ -13,10 +14,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use crate::storage::store::sqlite::folder::Site;
 use crate::storage::store::sqlite::writer::{Change, Writer};
 use crate::storage::store::{
     Entry, Expect, Filter, Key, Page, Promises, Revision, Store, StoreError, Stored,
@@ -26,11 +28,11 @@ use crate::storage::store::{
 ///
 /// Each write is on disk before it is answered (`synchronous=FULL`); writes that arrive together
 /// share one commit. Removed bytes are overwritten (`secure_delete`), and removing a partner's key
-/// also empties the write-ahead log of the file of keys. Not for network file systems: see
-/// <https://sqlite.org/wal.html>. While it is open, nothing else in the process may open its files,
-/// not even to copy them: see <https://sqlite.org/howtocorrupt.html>, section 2.2.
+/// also empties the write-ahead log of the file of keys, as soon as no reader holds it. Not for
+/// network file systems: see <https://sqlite.org/wal.html>. While it is open, nothing else in the
+/// process may open its files, not even to copy them: see
+/// <https://sqlite.org/howtocorrupt.html>, section 2.2.
 pub struct Sqlite {
-    folder: Arc<Path>,
     readers: Arc<Readers>,
     writer: Writer,
 }
@@ -41,15 +43,18 @@ impl Sqlite {
     /// On Unix the folder is for its owner only (0700), as are its files (0600).
     ///
     /// # Errors
-    /// [`StoreError::Unusable`], and nothing changed, when folder or files are open to others, the
-    /// path has a symbolic link in it, a file is no store of this crate, was made for a newer
-    /// version of it, or belongs to another store, or the partner keys are missing.
+    /// [`StoreError::Unusable`], and nothing changed, when folder or files are open to others or, as
+    /// is told on Linux, another user's, the path has a symbolic link in it or leads to another
+    /// machine, a file is no store of this crate, was made for a version two ahead, or belongs to
+    /// another store, or the partner keys are missing; [`StoreError::ReadOnly`],
+    /// [`StoreError::Full`]; [`StoreError::Unavailable`] when another process has been opening or
+    /// writing it for five seconds.
     pub async fn open(folder: impl AsRef<Path> + Send) -> Result<Self, StoreError> {
         let folder = std::path::absolute(folder).map_err(|error| io_error(&error))?;
-        let (connection, folder) = blocking(move || schema::set_up(&folder)).await?;
-        let readers = Arc::new(Readers::of(Arc::clone(&folder)));
-        let writer = Writer::start(Arc::clone(&folder), connection)?;
-        Ok(Self { folder, readers, writer })
+        let (connection, site) = blocking(move || schema::set_up(&folder)).await?;
+        let readers = Arc::new(Readers::of(Arc::clone(&site)));
+        let writer = Writer::start(site, connection)?;
+        Ok(Self { readers, writer })
     }
 
     /// Finishes what was queued and closes the files: they then are whole without their logs,
@@ -58,7 +63,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Unavailable`] when the runtime is shutting down already.
     pub async fn close(self) -> Result<(), StoreError> {
-        let Self { readers, writer, .. } = self;
+        let Self { readers, writer } = self;
         drop(readers);
         blocking(move || writer.end()).await
     }
@@ -86,6 +91,7 @@ impl Store for Sqlite {
     }
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
+        self.promises().admit(key, &entry)?;
         self.writer.write(Change::Put { key: key.clone(), entry, expect }).await
     }
 
@@ -94,7 +100,7 @@ impl Store for Sqlite {
     }
 
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
-        self.read(move |db| rows::page(db, &filter)).await
+        self.read(move |db| salvage::page(db, &filter)).await
     }
 
     async fn realms(&self) -> Result<Vec<String>, StoreError> {
@@ -102,13 +108,20 @@ impl Store for Sqlite {
     }
 
     fn promises(&self) -> Promises {
-        Promises { compare_and_swap: true, durable: true, shared_between_processes: true }
+        Promises {
+            compare_and_swap: true,
+            durable: true,
+            shared_between_processes: true,
+            ..Promises::NONE
+        }
     }
 }
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Sqlite").field("folder", &self.folder).finish_non_exhaustive()
+        out.debug_struct("Sqlite")
+            .field("folder", &self.readers.site.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,14 +129,14 @@ impl fmt::Debug for Sqlite {
 struct Readers {
     idle: Mutex<Vec<Connection>>,
     /// Dropped after the connections: it tells that there may be some.
-    folder: Arc<Path>,
+    site: Arc<Site>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    fn of(folder: Arc<Path>) -> Self {
+    fn of(site: Arc<Site>) -> Self {
         let permits = Arc::new(Semaphore::new(MOST_READERS));
-        Self { idle: Mutex::default(), folder, permits }
+        Self { idle: Mutex::default(), site, permits }
     }
 
     /// A connection that failed is not used again.
@@ -131,8 +144,10 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        self.site.check_in_place()?;
+        self.site.check_trusted()?;
         let idle = self.idle().pop();
-        let connection = idle.map_or_else(|| schema::connect_to_read(&self.folder), Ok)?;
+        let connection = idle.map_or_else(|| schema::connect_to_read(&self.site), Ok)?;
         let read = work(&connection).map_err(|error| store_error(&error))?;
         self.idle().push(connection);
         Ok(read)
@@ -160,10 +175,12 @@ fn store_error(error: &rusqlite::Error) -> StoreError {
     let because = format!("sqlite error {}", failure.extended_code);
     match failure.code {
         ErrorCode::DiskFull => StoreError::Full,
+        _ if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreError::Full,
         ErrorCode::ReadOnly => StoreError::ReadOnly,
         ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation => StoreError::damaged(because),
-        ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
-            StoreError::unusable(because)
+        ErrorCode::NotADatabase | ErrorCode::PermissionDenied => StoreError::unusable(because),
+        ErrorCode::CannotOpen => {
+            StoreError::unavailable("a file of it could not be opened; are too many open?")
         }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             StoreError::unavailable("another writer holds it")
@@ -172,11 +189,25 @@ fn store_error(error: &rusqlite::Error) -> StoreError {
     }
 }
 
+/// Whether the operating system could not tell that the disk has what was written.
+fn is_unsynced(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|failure| failure.extended_code);
+    code.is_some_and(|code| [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code))
+}
+
 /// What an error of the file system asks of whom.
 fn io_error(error: &std::io::Error) -> StoreError {
     match error.kind() {
-        std::io::ErrorKind::StorageFull => StoreError::Full,
+        _ if error.raw_os_error().is_some_and(|code| TOO_MANY_OPEN.contains(&code)) => {
+            StoreError::unavailable("too many files are open")
+        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full,
         std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
+        std::io::ErrorKind::PermissionDenied => StoreError::unusable(ANOTHERS),
         kind => StoreError::unusable(format!("its folder or a file in it: {kind}")),
     }
 }
+
+const ANOTHERS: &str = "its folder or a file in it is another user's; run as its owner";
+/// `ENFILE` and `EMFILE`, which have no name in the standard library: the same on every Unix.
+const TOO_MANY_OPEN: [i32; 2] = if cfg!(unix) { [23, 24] } else { [-1, -1] };

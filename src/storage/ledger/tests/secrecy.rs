@@ -29,11 +29,11 @@ async fn no_file_of_the_store_holds_a_secret_or_a_key() {
             assert!(!holds(bytes, &form), "{name}");
         }
     }
-    let shown = format!("{ledger:?} {:?}", ledger.store);
+    let shown = format!("{ledger:?} {:?}", ledger.stores);
     assert!(!shown.contains(MARKER) && !shown.contains(saved.expose()));
 }
 
-fn contents(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn contents(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(folder).expect("a folder").map(|file| {
         let file = file.expect("a file");
         let bytes = std::fs::read(file.path()).expect("its bytes");
@@ -53,6 +53,6 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
     forms
 }
 
-fn holds(bytes: &[u8], sought: &[u8]) -> bool {
+pub(super) fn holds(bytes: &[u8], sought: &[u8]) -> bool {
     bytes.windows(sought.len()).any(|window| window == sought)
 }

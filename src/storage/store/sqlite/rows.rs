@@ -1,24 +1,93 @@
 //! Rows and the statements that read and write them. Values are bound, never spelled into SQL.
+//! What is asked on every call is prepared once for each connection.
 
 use std::time::SystemTime;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
+use rusqlite::{Connection, Error, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use crate::model::clock::{from_unix_seconds, unix_seconds};
 use crate::model::tenant::TenantId;
 use crate::storage::seal::Sealed;
-use crate::storage::store::sqlite::schema::{KEYS, MAIN};
 use crate::storage::store::{
     Cursor, Entry, Expect, Filter, Key, Kind, Page, Revision, Selection, StoreError, Stored,
 };
 
 /// The file that a kind lives in.
-const fn file_of(kind: Kind) -> &'static str {
+const fn file_of(kind: Kind) -> &'static File {
     match kind {
-        Kind::PartnerKey => KEYS,
-        _ => MAIN,
+        Kind::PartnerKey => &File::KEYS,
+        _ => &File::MAIN,
     }
+}
+
+/// The statements for one of the two files.
+struct File {
+    schema: &'static str,
+    read: &'static str,
+    add_realm: &'static str,
+    insert: &'static str,
+    update: &'static str,
+    remove: &'static str,
+    set_clock: &'static str,
+}
+
+macro_rules! file {
+    ($schema:literal) => {
+        File {
+            schema: $schema,
+            read: concat!(
+                "SELECT partner, sealed, due, revision FROM ",
+                $schema,
+                ".record
+                 WHERE realm = (SELECT number FROM ",
+                $schema,
+                ".realm WHERE name = ?1)
+                   AND kind = ?2 AND id = ?3"
+            ),
+            add_realm: concat!(
+                "INSERT INTO ",
+                $schema,
+                ".realm (name) VALUES (?1) ON CONFLICT DO NOTHING"
+            ),
+            insert: concat!(
+                "INSERT INTO ",
+                $schema,
+                ".record
+                   (realm, kind, id, partner, sealed, due, revision)
+                 VALUES ((SELECT number FROM ",
+                $schema,
+                ".realm WHERE name = ?1),
+                   ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (realm, kind, id) DO NOTHING"
+            ),
+            update: concat!(
+                "UPDATE ",
+                $schema,
+                ".record
+                 SET partner = ?4, sealed = ?5, due = ?6, revision = ?7
+                 WHERE realm = (SELECT number FROM ",
+                $schema,
+                ".realm WHERE name = ?1)
+                   AND kind = ?2 AND id = ?3 AND revision = ?8"
+            ),
+            remove: concat!(
+                "DELETE FROM ",
+                $schema,
+                ".record
+                 WHERE realm = (SELECT number FROM ",
+                $schema,
+                ".realm WHERE name = ?1)
+                   AND kind = ?2 AND id = ?3 AND revision = ?4"
+            ),
+            set_clock: concat!("UPDATE ", $schema, ".clock SET revision = ?1"),
+        }
+    };
+}
+
+impl File {
+    const MAIN: Self = file!("main");
+    const KEYS: Self = file!("partner_keys");
 }
 
 /// A row as it was found: which partner it names is not believed yet.
@@ -49,14 +118,9 @@ impl Row {
 }
 
 pub(super) fn read(db: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
-    let file = file_of(key.kind());
-    let sql = format!(
-        "SELECT partner, sealed, due, revision FROM {file}.record
-         WHERE realm = (SELECT number FROM {file}.realm WHERE name = ?1)
-           AND kind = ?2 AND id = ?3"
-    );
+    let mut statement = db.prepare_cached(file_of(key.kind()).read)?;
     let place = params![key.realm().to_string(), key.kind().name(), key.id()];
-    db.query_row(&sql, place, |row| Row::found(key.clone(), row)).optional()
+    statement.query_row(place, |row| Row::found(key.clone(), row)).optional()
 }
 
 /// Writes if the store is as expected; `None` if it is not.
@@ -65,8 +129,9 @@ pub(super) fn put(
     key: &Key,
     entry: &Entry,
     expect: Expect,
+    clock: &mut Clock,
 ) -> rusqlite::Result<Option<Revision>> {
-    let revision = next_revision(db)?;
+    let revision = clock.tick(key.kind())?;
     let written = match expect {
         Expect::Absent => insert(db, key, entry, revision)?,
         Expect::At(at) => update(db, key, entry, at, revision)?,
@@ -79,40 +144,99 @@ pub(super) fn remove(
     db: &Connection,
     key: &Key,
     at: Revision,
+    clock: &mut Clock,
 ) -> rusqlite::Result<Option<Revision>> {
-    let revision = next_revision(db)?;
-    let file = file_of(key.kind());
-    let sql = format!(
-        "DELETE FROM {file}.record
-         WHERE realm = (SELECT number FROM {file}.realm WHERE name = ?1)
-           AND kind = ?2 AND id = ?3 AND revision = ?4"
-    );
+    let revision = clock.tick(key.kind())?;
     let realm = key.realm().to_string();
     let place = params![realm, key.kind().name(), key.id(), signed(at.number())];
-    let removed = db.execute(&sql, place)?;
+    let removed = db.prepare_cached(file_of(key.kind()).remove)?.execute(place)?;
     Ok((removed == 1).then_some(Revision::new(revision.unsigned_abs())))
 }
 
+/// The last revision, read at the start of a transaction and written once at its end.
+///
+/// Each file knows it, for a loss of power may save the file of keys and not the other one, and a
+/// backup may bring back an older file of records.
+pub(super) struct Clock {
+    last: i64,
+    ticked_for_keys: bool,
+}
+
+impl Clock {
+    pub(super) fn read(db: &Connection) -> rusqlite::Result<Self> {
+        const SQL: &str = "
+            SELECT max(records.revision, keys.revision)
+            FROM main.clock AS records, partner_keys.clock AS keys";
+        let last = db.prepare_cached(SQL)?.query_row([], |row| row.get(0))?;
+        Ok(Self { last, ticked_for_keys: false })
+    }
+
+    pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.prepare_cached(File::MAIN.set_clock)?.execute([self.last])?;
+        if self.ticked_for_keys {
+            db.prepare_cached(File::KEYS.set_clock)?.execute([self.last])?;
+        }
+        Ok(())
+    }
+
+    /// Only a number that somebody wrote into the file by hand has none after it.
+    fn tick(&mut self, kind: Kind) -> rusqlite::Result<i64> {
+        let next = self.last.checked_add(1);
+        self.last = next.ok_or(Error::IntegralValueOutOfRange(0, self.last))?;
+        self.ticked_for_keys |= kind == Kind::PartnerKey;
+        Ok(self.last)
+    }
+}
+
 pub(super) fn page(db: &Connection, filter: &Filter) -> rusqlite::Result<Page> {
-    let limit = filter.limit.max(1);
-    let Spelled { place, condition, order, values } = spelled(filter);
-    let file = file_of(filter.kind);
+    let Spelled { place, condition, order, .. } = spelled(filter);
+    let file = schema_of(filter.kind);
     let sql = format!(
         "SELECT id, {place} AS place, partner, sealed, due, revision FROM {file}.record
          WHERE realm = (SELECT number FROM {file}.realm WHERE name = ?1)
            AND kind = ?2 AND {condition} ORDER BY {order} LIMIT ?3"
     );
-    let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let first = [filter.realm.to_string().into(), text(filter.kind.name()), most.into()];
-    let mut statement = db.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(first.into_iter().chain(values)))?;
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(bound(filter)))?;
     let mut page = Page::default();
     while let Some(row) = rows.next()? {
         add(&mut page, filter, row)?;
     }
     let found = page.records.len() + page.damaged.len();
-    page.next = page.next.filter(|_| found == limit);
+    page.next = page.next.filter(|_| found == filter.limit.max(1));
     Ok(page)
+}
+
+/// What a page's query binds: realm, kind, limit, and what its condition wants.
+pub(super) fn bound(filter: &Filter) -> impl Iterator<Item = Value> {
+    let most = i64::try_from(filter.limit.max(1)).unwrap_or(i64::MAX);
+    let first = [filter.realm.to_string().into(), text(filter.kind.name()), most.into()];
+    first.into_iter().chain(spelled(filter).values)
+}
+
+/// The name of the file that a kind lives in.
+pub(super) const fn schema_of(kind: Kind) -> &'static str {
+    file_of(kind).schema
+}
+
+/// The record in one row of the table.
+pub(super) fn add_one(
+    db: &Connection,
+    page: &mut Page,
+    filter: &Filter,
+    row: i64,
+) -> rusqlite::Result<()> {
+    let (place, file) = (spelled(filter).place, schema_of(filter.kind));
+    let sql = format!(
+        "SELECT id, {place} AS place, partner, sealed, due, revision FROM {file}.record
+         WHERE rowid = ?1"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([row])?;
+    match rows.next()? {
+        Some(row) => add(page, filter, row),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn realms(db: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -141,16 +265,16 @@ fn add(page: &mut Page, filter: &Filter, row: &SqlRow<'_>) -> rusqlite::Result<(
 }
 
 /// A selection as SQL, so that an index leads straight to the page.
-struct Spelled {
+pub(super) struct Spelled {
     /// The number of a record's [`Cursor`].
-    place: &'static str,
-    condition: &'static str,
-    order: &'static str,
+    pub(super) place: &'static str,
+    pub(super) condition: &'static str,
+    pub(super) order: &'static str,
     /// What the condition binds, from `?4` on.
     values: Vec<Value>,
 }
 
-fn spelled(filter: &Filter) -> Spelled {
+pub(super) fn spelled(filter: &Filter) -> Spelled {
     let (place, order) = match filter.selection {
         Selection::All => ("0", "id"),
         Selection::DueBy(_) => ("due", "due, id"),
@@ -175,16 +299,11 @@ fn spelled(filter: &Filter) -> Spelled {
 fn insert(db: &Connection, key: &Key, entry: &Entry, revision: i64) -> rusqlite::Result<usize> {
     let file = file_of(key.kind());
     let realm = key.realm().to_string();
-    let name = format!("INSERT INTO {file}.realm (name) VALUES (?1) ON CONFLICT DO NOTHING");
-    db.execute(&name, [&realm])?;
-    let sql = format!(
-        "INSERT INTO {file}.record (realm, kind, id, partner, sealed, due, revision)
-         VALUES ((SELECT number FROM {file}.realm WHERE name = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (realm, kind, id) DO NOTHING"
-    );
+    db.prepare_cached(file.add_realm)?.execute([&realm])?;
     let (partner, due) = (partner_of(key), entry.due.map(seconds));
     let sealed = entry.sealed.as_bytes();
-    db.execute(&sql, params![realm, key.kind().name(), key.id(), partner, sealed, due, revision])
+    let row = params![realm, key.kind().name(), key.id(), partner, sealed, due, revision];
+    db.prepare_cached(file.insert)?.execute(row)
 }
 
 fn update(
@@ -194,35 +313,16 @@ fn update(
     at: Revision,
     revision: i64,
 ) -> rusqlite::Result<usize> {
-    let file = file_of(key.kind());
-    let sql = format!(
-        "UPDATE {file}.record SET partner = ?4, sealed = ?5, due = ?6, revision = ?7
-         WHERE realm = (SELECT number FROM {file}.realm WHERE name = ?1)
-           AND kind = ?2 AND id = ?3 AND revision = ?8"
-    );
-    db.execute(
-        &sql,
-        params![
-            key.realm().to_string(),
-            key.kind().name(),
-            key.id(),
-            partner_of(key),
-            entry.sealed.as_bytes(),
-            entry.due.map(seconds),
-            revision,
-            signed(at.number()),
-        ],
-    )
-}
-
-/// Advances the one clock of both files. A loss of power may save the file of keys and not the
-/// clock, so the keys have a say.
-fn next_revision(db: &Connection) -> rusqlite::Result<i64> {
-    const SQL: &str = "
-        UPDATE main.clock SET revision = 1 + max(
-            revision, (SELECT coalesce(max(revision), 0) FROM partner_keys.record)
-        ) RETURNING revision";
-    db.query_row(SQL, [], |row| row.get(0))
+    db.prepare_cached(file_of(key.kind()).update)?.execute(params![
+        key.realm().to_string(),
+        key.kind().name(),
+        key.id(),
+        partner_of(key),
+        entry.sealed.as_bytes(),
+        entry.due.map(seconds),
+        revision,
+        signed(at.number()),
+    ])
 }
 
 fn partner_of(key: &Key) -> Option<String> {

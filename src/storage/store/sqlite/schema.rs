@@ -2,65 +2,96 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
+use url::Url;
 
 use crate::storage::store::StoreError;
-use crate::storage::store::sqlite::folder::{self, PARTNER_KEYS, RECORDS};
+use crate::storage::store::sqlite::folder::{
+    self, Content, LONGEST_WAIT, PARTNER_KEYS, Prepared, RECORDS, Site,
+};
 use crate::storage::store::sqlite::store_error;
 
 /// Marks a file as ours: "CPVC".
 pub(super) const APPLICATION_ID: u32 = 0x4350_5643;
 
-/// What a program must know to use a store: kept as `user_version`, and raised only when a program
-/// that does not know the change would do harm, so that the version before can serve beside it.
-pub(super) const VERSION: u32 = 1;
+/// What this program makes, kept as `user_version`. A change first only adds, so that the version
+/// before serves a store that the version after it has changed; what it replaces goes one later.
+const VERSION: u32 = 1;
+
+/// The version after this one leaves what this one needs.
+pub(super) const NEWEST_SERVED: u32 = VERSION + 1;
+
+pub(super) const NO_STORE: &str =
+    "a file of its folder is no store of this crate; choose a folder for the store alone";
+pub(super) const TOO_NEW: &str =
+    "it was made for a newer version of this crate, two ahead or more; open it with that one";
+pub(super) const OTHER_KEYS: &str =
+    "its partner keys belong to another store; restore those that belong to these records";
 
 /// The names under which the two files are open in one connection.
 pub(super) const MAIN: &str = "main";
 pub(super) const KEYS: &str = "partner_keys";
 
-/// Makes what is missing, checks what is there, and returns a connection that writes, with the
-/// folder that is to be held beside every connection.
-pub(super) fn set_up(folder: &Path) -> Result<(Connection, Arc<Path>), StoreError> {
+/// Makes what is missing, checks what is there, and returns a connection that writes, with what is
+/// to be held beside every connection.
+pub(super) fn set_up(folder: &Path) -> Result<(Connection, Arc<Site>), StoreError> {
     let prepared = folder::prepare(folder)?;
-    let mut db = attached(&prepared.folder).map_err(|error| store_error(&error))?;
-    create(&mut db, KEYS, FIRST_IN_KEYS)
-        .and_then(|()| create(&mut db, MAIN, FIRST_IN_MAIN))
-        .map_err(|error| store_error(&error))?;
-    check(&db)?;
+    make_missing(&prepared).map_err(|error| store_error(&error))?;
+    let db = attached(&prepared.folder).map_err(|error| store_error(&error))?;
+    let identity = accepted(&db)?;
     for schema in [MAIN, KEYS] {
         let mode: Result<String, _> =
             db.query_row(&format!("PRAGMA {schema}.journal_mode = WAL"), [], |row| row.get(0));
         if mode.map_err(|error| store_error(&error))? != "wal" {
-            return Err(StoreError::unusable("its file system cannot hold a write-ahead log"));
+            const BECAUSE: &str = "its file system holds no write-ahead log; move it to a disk";
+            return Err(StoreError::unusable(BECAUSE));
         }
     }
-    Ok((db, Arc::clone(&prepared.folder)))
+    let site = Site::of(Arc::clone(&prepared.folder), identity)?;
+    Ok((db, Arc::new(site)))
 }
 
-/// A connection that writes, to files that were set up.
-pub(super) fn connect(folder: &Path) -> Result<Connection, StoreError> {
-    let db = attached(folder).map_err(|error| store_error(&error))?;
-    check(&db)?;
-    Ok(db)
+/// A connection that writes, to the files that were set up.
+pub(super) fn connect(site: &Site) -> Result<Connection, StoreError> {
+    site.check_in_place()?;
+    let db = attached(&site.folder).map_err(|error| store_error(&error))?;
+    match accepted(&db)? == site.identity {
+        true => Ok(db),
+        false => Err(StoreError::unusable(folder::REPLACED)),
+    }
 }
 
 /// A connection that cannot write.
-pub(super) fn connect_to_read(folder: &Path) -> Result<Connection, StoreError> {
-    let db = connect(folder)?;
+pub(super) fn connect_to_read(site: &Site) -> Result<Connection, StoreError> {
+    let db = connect(site)?;
     db.pragma_update(None, "query_only", true).map_err(|error| store_error(&error))?;
     Ok(db)
 }
 
+/// Whether both files bear the same identity; an error where they do not tell, for it may still be
+/// in a log. Opened as `immutable` they are neither locked, nor is anything made beside them.
+///
+/// Source: <https://sqlite.org/uri.html>, section 3.
+pub(super) fn have_one_identity(folder: &Path) -> rusqlite::Result<bool> {
+    let identity = |name| {
+        let path = folder.join(name);
+        let mut url =
+            Url::from_file_path(&path).map_err(|()| rusqlite::Error::InvalidPath(path.clone()))?;
+        url.set_query(Some("immutable=1"));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let db = Connection::open_with_flags(url.as_str(), flags)?;
+        db.query_row(IDENTITY, [], |row| row.get::<_, Vec<u8>>(0))
+    };
+    Ok(identity(RECORDS)? == identity(PARTNER_KEYS)?)
+}
+
 fn attached(folder: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let db = Connection::open_with_flags(folder.join(RECORDS), flags)?;
-    db.busy_timeout(BUSY)?;
+    let db = Connection::open_with_flags(folder.join(RECORDS), FLAGS)?;
+    db.busy_timeout(LONGEST_WAIT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let keys = folder.join(PARTNER_KEYS);
     let keys = keys.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(keys.clone()))?;
     db.execute("ATTACH DATABASE ?1 AS partner_keys", [keys])?;
@@ -68,39 +99,72 @@ fn attached(folder: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Makes the tables of one file, unless it has some.
-fn create(db: &mut Connection, schema: &str, first: &str) -> rusqlite::Result<()> {
-    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let count = format!("SELECT count(*) FROM {schema}.sqlite_schema");
-    if change.query_row(&count, [], |row| row.get::<_, i64>(0))? == 0 {
-        change.execute_batch(&TABLES.replace("{schema}", schema))?;
-        change.execute_batch(first)?;
-        change.pragma_update(Some(schema), "application_id", APPLICATION_ID)?;
-        change.pragma_update(Some(schema), "user_version", VERSION)?;
+/// Makes each file by a transaction of its own; keys first, so that no record is without.
+fn make_missing(prepared: &Prepared) -> rusqlite::Result<()> {
+    let keys = prepared.folder.join(PARTNER_KEYS);
+    if prepared.partner_keys == Content::None {
+        make(&keys, "randomblob(16)", [])?;
     }
+    if prepared.records == Content::None {
+        let identity = alone(&keys)?.query_row(IDENTITY, [], |row| row.get::<_, Vec<u8>>(0))?;
+        make(&prepared.folder.join(RECORDS), "?1", [identity])?;
+    }
+    Ok(())
+}
+
+fn make<const N: usize>(path: &Path, sql: &str, identity: [Vec<u8>; N]) -> rusqlite::Result<()> {
+    let mut db = alone(path)?;
+    let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    change.execute_batch(TABLES)?;
+    change.execute(&format!("INSERT INTO identity VALUES ({sql})"), params_from_iter(identity))?;
+    change.pragma_update(None, "application_id", APPLICATION_ID)?;
+    change.pragma_update(None, "user_version", VERSION)?;
     change.commit()
 }
 
-/// Whether both files are ours, not too new, and belong to each other.
-fn check(db: &Connection) -> Result<(), StoreError> {
+/// One file by itself, as it is made.
+fn alone(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, FLAGS)?;
+    db.busy_timeout(LONGEST_WAIT)?;
+    db.execute_batch("PRAGMA synchronous = FULL")?;
+    Ok(db)
+}
+
+/// The identity of both files, if they are ours, not too new, and belong to each other. Only then
+/// may closing the connection empty their logs: a store that is refused is left as it is.
+fn accepted(db: &Connection) -> Result<Vec<u8>, StoreError> {
     let number = |schema, pragma| db.pragma_query_value(Some(schema), pragma, |row| row.get(0));
     for schema in [MAIN, KEYS] {
         let application: u32 = number(schema, "application_id").map_err(|e| store_error(&e))?;
         if application != APPLICATION_ID {
-            return Err(StoreError::unusable("a file of its folder is no store of this crate"));
+            return Err(StoreError::unusable(NO_STORE));
         }
-        if number(schema, "user_version").map_err(|e| store_error(&e))? > VERSION {
-            return Err(StoreError::unusable("it was made for a newer version of this crate"));
+        if number(schema, "user_version").map_err(|e| store_error(&e))? > NEWEST_SERVED {
+            return Err(StoreError::unusable(TOO_NEW));
         }
     }
-    let same = db.query_row(SAME_STORE, [], |row| row.get(0));
-    match same.map_err(|error| store_error(&error))? {
-        true => Ok(()),
-        false => Err(StoreError::unusable("its partner keys belong to another store")),
+    let identity = |schema: &str| {
+        let sql = format!("SELECT store FROM {schema}.identity");
+        db.query_row(&sql, [], |row| row.get(0)).map_err(|error| store_error(&error))
+    };
+    let (records, keys): (Vec<u8>, Vec<u8>) = (identity(MAIN)?, identity(KEYS)?);
+    if records != keys {
+        return Err(StoreError::unusable(OTHER_KEYS));
     }
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+        .map_err(|error| store_error(&error))?;
+    Ok(records)
 }
 
-const BUSY: Duration = Duration::from_secs(5);
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
+    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    .union(OpenFlags::SQLITE_OPEN_NOFOLLOW)
+    .union(OpenFlags::SQLITE_OPEN_EXRESCODE);
+
+const IDENTITY: &str = "SELECT store FROM identity";
+
+/// More than there are kinds of questions.
+const STATEMENTS: usize = 48;
 
 const SETTINGS: &str = "
     PRAGMA main.synchronous = FULL;
@@ -113,34 +177,23 @@ const SETTINGS: &str = "
 
 /// Rowid tables: with bodies of this size a table without is twice as large and slower to read.
 const TABLES: &str = "
-    CREATE TABLE {schema}.identity (store BLOB NOT NULL) STRICT;
-    CREATE TABLE {schema}.realm (
+    CREATE TABLE identity (store BLOB NOT NULL) STRICT;
+    CREATE TABLE clock (revision INTEGER NOT NULL) STRICT;
+    INSERT INTO clock VALUES (0);
+    CREATE TABLE realm (
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE
     ) STRICT;
-    CREATE TABLE {schema}.record (
+    CREATE TABLE record (
         realm INTEGER NOT NULL,
         kind TEXT NOT NULL,
         id TEXT NOT NULL,
         partner TEXT,
         sealed BLOB NOT NULL,
         due INTEGER,
-        revision INTEGER NOT NULL UNIQUE,
+        revision INTEGER NOT NULL,
         PRIMARY KEY (realm, kind, id)
     ) STRICT;
-    CREATE INDEX {schema}.record_due ON record (realm, kind, due, id) WHERE due IS NOT NULL;
-    CREATE INDEX {schema}.record_changed ON record (realm, kind, revision);
-";
-
-const FIRST_IN_KEYS: &str = "INSERT INTO partner_keys.identity VALUES (randomblob(16))";
-
-const FIRST_IN_MAIN: &str = "
-    CREATE TABLE main.clock (revision INTEGER NOT NULL) STRICT;
-    INSERT INTO main.clock VALUES (0);
-    INSERT INTO main.identity SELECT store FROM partner_keys.identity;
-";
-
-const SAME_STORE: &str = "
-    SELECT count(*) = 1 FROM main.identity
-    JOIN partner_keys.identity AS keys ON keys.store = main.identity.store
+    CREATE INDEX record_due ON record (realm, kind, due, id) WHERE due IS NOT NULL;
+    CREATE INDEX record_changed ON record (realm, kind, revision);
 ";

@@ -1,13 +1,14 @@
 //! One thread that writes, and puts into one commit whatever waits.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::storage::store::sqlite::{rows, schema, store_error};
+use crate::storage::store::sqlite::folder::{LONGEST_WAIT, Site};
+use crate::storage::store::sqlite::{is_unsynced, rows, schema, store_error};
 use crate::storage::store::{Entry, Expect, Key, Kind, Revision, StoreError};
 
 /// A write that waits its turn.
@@ -19,15 +20,25 @@ pub(super) enum Change {
 
 impl Change {
     /// `None` if the store is not as expected.
-    fn apply(&self, db: &Connection) -> rusqlite::Result<Option<Revision>> {
+    fn apply(
+        &self,
+        db: &Connection,
+        clock: &mut rows::Clock,
+    ) -> rusqlite::Result<Option<Revision>> {
         match self {
-            Self::Put { key, entry, expect } => rows::put(db, key, entry, *expect),
-            Self::Remove { key, at } => rows::remove(db, key, *at),
+            Self::Put { key, entry, expect } => rows::put(db, key, entry, *expect, clock),
+            Self::Remove { key, at } => rows::remove(db, key, *at, clock),
         }
     }
 
-    const fn removes_partner_key(&self) -> bool {
-        matches!(self, Self::Remove { key, .. } if matches!(key.kind(), Kind::PartnerKey))
+    /// Whether a partner's key goes, or gives way to the mark of its destruction.
+    fn destroys_partner_key(&self) -> bool {
+        match self {
+            Self::Put { key, entry, .. } => {
+                key.kind() == Kind::PartnerKey && entry.sealed.marks_destruction()
+            }
+            Self::Remove { key, .. } => key.kind() == Kind::PartnerKey,
+        }
     }
 }
 
@@ -45,9 +56,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(folder: Arc<Path>, connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(site: Arc<Site>, connection: Connection) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(MOST_WAITING);
-        let desk = Desk { connection: Some(connection), folder };
+        let desk = Desk { connection: Some(connection), unsynced: false, lingers: false, site };
         let thread = thread::Builder::new().name("cpv-consent-writer".to_owned());
         let thread = thread
             .spawn(move || desk.work(waiting))
@@ -73,88 +84,193 @@ impl Writer {
 /// Where the thread sits.
 struct Desk {
     connection: Option<Connection>,
+    /// The disk has failed to take what was written, and may have forgotten it.
+    unsynced: bool,
+    /// A destroyed partner key is in the log still, for a reader held it.
+    lingers: bool,
     /// Dropped after the connection: it tells that there may be one.
-    folder: Arc<Path>,
+    site: Arc<Site>,
 }
 
 impl Desk {
     fn work(mut self, mut waiting: mpsc::Receiver<Job>) {
+        let mut expected = 1;
         while let Some(first) = waiting.blocking_recv() {
-            let mut batch = vec![first];
-            while batch.len() < MOST_IN_COMMIT
-                && let Ok(job) = waiting.try_recv()
-            {
-                batch.push(job);
+            let batch = gather(first, &mut waiting, expected);
+            expected = batch.len();
+            if let Some(error) = self.write(batch) {
+                // Who came meanwhile does not wait for the same again.
+                while let Ok(job) = waiting.try_recv() {
+                    job.answer(Err(error.clone()));
+                }
             }
-            self.write(batch);
         }
     }
 
-    fn write(&mut self, batch: Vec<Job>) {
+    /// The reason, if the store let nobody write.
+    fn write(&mut self, batch: Vec<Job>) -> Option<StoreError> {
         let changes: Vec<&Change> = batch.iter().map(|job| &job.change).collect();
-        let answers = self.answers(&changes);
+        let (answers, locked_out) = match self.answers(&changes) {
+            Ok(answers) => (answers, None),
+            Err(error) => (vec![Err(error.clone()); changes.len()], Some(error)),
+        };
         for (job, answer) in batch.into_iter().zip(answers) {
-            // A caller that has gone needs no answer.
-            let _ = job.reply.send(answer);
+            job.answer(answer);
         }
+        locked_out
     }
 
     /// If one change cannot be made, it must not take down the others: each is then tried alone.
-    fn answers(&mut self, changes: &[&Change]) -> Vec<Answer> {
+    fn answers(&mut self, changes: &[&Change]) -> Result<Vec<Answer>, StoreError> {
         match self.commit(changes) {
-            Ok(answers) => answers,
+            Ok(answers) => Ok(answers),
+            Err(Failure::LockedOut(error)) => Err(error),
             Err(Failure::OneChange(_)) if changes.len() > 1 => {
-                changes.iter().flat_map(|change| self.answers(&[*change])).collect()
+                let mut all = Vec::with_capacity(changes.len());
+                for change in changes {
+                    all.extend(self.answers(&[*change])?);
+                }
+                Ok(all)
             }
-            Err(Failure::OneChange(error) | Failure::Commit(error)) => {
-                vec![Err(error); changes.len()]
+            Err(Failure::OneChange(error) | Failure::Commit { error, .. }) => {
+                Ok(vec![Err(error); changes.len()])
             }
         }
     }
 
     /// After a failure the connection is dropped: what it holds in memory is not to be trusted.
     fn commit(&mut self, changes: &[&Change]) -> Result<Vec<Answer>, Failure> {
-        let connection = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => schema::connect(&self.folder),
-        };
-        let mut connection = connection.map_err(Failure::Commit)?;
-        let answers = commit(&mut connection, changes)?;
-        self.connection = Some(connection);
-        Ok(answers)
+        let mut connection = self.connected().map_err(Failure::LockedOut)?;
+        let committed = commit(&mut connection, changes);
+        match committed {
+            Ok(_) => {
+                self.empty_log_of_keys(&connection, changes);
+                self.connection = Some(connection);
+            }
+            Err(Failure::Commit { unsynced: true, .. }) => {
+                self.unsynced = true;
+                self.site.distrust(true);
+                drop(connection);
+                self.connection = self.connected().ok();
+            }
+            Err(_) => {}
+        }
+        committed
     }
+
+    /// A destroyed key is in the log until that is emptied. Where a reader holds it, the commits that
+    /// follow try again, without waiting.
+    fn empty_log_of_keys(&mut self, db: &Connection, changes: &[&Change]) {
+        let destroyed = changes.iter().any(|change| change.destroys_partner_key());
+        if !destroyed && !self.lingers {
+            return;
+        }
+        let emptied = if destroyed { emptied(db, schema::KEYS) } else { emptied_at_once(db) };
+        self.lingers = !emptied.unwrap_or_default();
+        if self.lingers && destroyed {
+            tracing::warn!("a destroyed partner key is in the log still, which a reader may hold");
+        }
+    }
+
+    fn connected(&mut self) -> Result<Connection, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => {
+                self.site.check_in_place()?;
+                connection
+            }
+            None => schema::connect(&self.site)?,
+        };
+        if self.unsynced {
+            write_anew(&connection)?;
+            self.unsynced = false;
+            self.site.distrust(false);
+        }
+        Ok(connection)
+    }
+}
+
+/// After an fsync that failed, the kernel may take for clean what it never wrote, so that another
+/// fsync proves nothing: everything in the logs is copied into the files, and these are synced.
+///
+/// Source: <https://wiki.postgresql.org/wiki/Fsync_Errors>.
+fn write_anew(db: &Connection) -> Result<(), StoreError> {
+    for schema in [schema::MAIN, schema::KEYS] {
+        if !emptied(db, schema).map_err(|error| store_error(&error))? {
+            return Err(StoreError::unavailable("a reader holds what must be written anew"));
+        }
+    }
+    Ok(())
+}
+
+/// Copies a log into its file and cuts it to nothing, unless somebody reads what is in it.
+fn emptied(db: &Connection, schema: &str) -> rusqlite::Result<bool> {
+    let sql = format!("PRAGMA {schema}.wal_checkpoint(TRUNCATE)");
+    db.query_row(&sql, [], |row| row.get::<_, bool>("busy")).map(|busy| !busy)
+}
+
+fn emptied_at_once(db: &Connection) -> rusqlite::Result<bool> {
+    db.busy_timeout(Duration::ZERO)?;
+    let emptied = emptied(db, schema::KEYS);
+    db.busy_timeout(LONGEST_WAIT)?;
+    emptied
+}
+
+impl Job {
+    /// A caller that has gone needs no answer.
+    fn answer(self, answer: Answer) {
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// What waits already. Callers who shared the last commit were answered a moment ago and are about
+/// to come back: as many are given a moment, for a commit costs more than it. One alone never waits.
+fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>, expected: usize) -> Vec<Job> {
+    let mut batch = vec![first];
+    let mut moments = 0;
+    while batch.len() < MOST_IN_COMMIT {
+        match waiting.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(_) if batch.len() >= expected || moments == MOST_MOMENTS => break,
+            Err(_) => {
+                moments += 1;
+                thread::sleep(MOMENT);
+            }
+        }
+    }
+    batch
 }
 
 enum Failure {
+    /// No transaction could be begun: nothing has happened.
+    LockedOut(StoreError),
     OneChange(StoreError),
-    Commit(StoreError),
+    Commit {
+        error: StoreError,
+        unsynced: bool,
+    },
 }
 
 fn commit(db: &mut Connection, changes: &[&Change]) -> Result<Vec<Answer>, Failure> {
-    let in_commit = |error| Failure::Commit(store_error(&error));
-    let transaction =
-        db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_commit)?;
+    let in_commit = |error: rusqlite::Error| Failure::Commit {
+        error: store_error(&error),
+        unsynced: is_unsynced(&error),
+    };
+    let transaction = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| Failure::LockedOut(store_error(&error)))?;
+    let mut clock = rows::Clock::read(&transaction).map_err(in_commit)?;
     let mut answers = Vec::with_capacity(changes.len());
     for change in changes {
-        let applied = change.apply(&transaction);
+        let applied = change.apply(&transaction, &mut clock);
         let applied = applied.map_err(|error| Failure::OneChange(store_error(&error)))?;
         answers.push(applied.ok_or(StoreError::Conflict));
     }
+    clock.write(&transaction).map_err(in_commit)?;
     transaction.commit().map_err(in_commit)?;
-    if changes.iter().any(|change| change.removes_partner_key()) {
-        empty_log_of_keys(db);
-    }
     Ok(answers)
-}
-
-/// The removed key is still in the log until the log is emptied. A reader may hold it; then the
-/// next checkpoint does it.
-fn empty_log_of_keys(db: &Connection) {
-    let emptied = db.query_row("PRAGMA partner_keys.wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    if let Err(error) = emptied {
-        tracing::debug!(error = %store_error(&error), "the log of partner keys was not emptied");
-    }
 }
 
 const MOST_WAITING: usize = 1024;
 const MOST_IN_COMMIT: usize = 64;
+const MOMENT: Duration = Duration::from_micros(20);
+const MOST_MOMENTS: usize = 3;

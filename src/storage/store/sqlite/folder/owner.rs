@@ -5,13 +5,14 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::storage::keyring::is_of_another_user;
 use crate::storage::store::StoreError;
-use crate::storage::store::sqlite::io_error;
+use crate::storage::store::sqlite::{ANOTHERS, io_error};
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(StoreError::unusable("the parent of its folder is missing"))
+            Err(StoreError::unusable("the parent of its folder is missing; make it first"))
         }
         made => made.map_err(|error| io_error(&error)),
     }
@@ -26,12 +27,21 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
 }
 
 pub(super) fn refuse_others(found: &Metadata, because: &'static str) -> Result<(), StoreError> {
-    if found.mode() & 0o077 == 0 { Ok(()) } else { Err(StoreError::unusable(because)) }
+    match found.mode() & 0o077 {
+        _ if is_of_another_user(found) => Err(StoreError::unusable(ANOTHERS)),
+        0 => Ok(()),
+        _ => Err(StoreError::unusable(because)),
+    }
 }
 
-/// Waits for other processes that open the same store.
-pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
-    let open = File::open(folder).map_err(|error| io_error(&error))?;
-    open.lock().map_err(|error| io_error(&error))?;
-    Ok(open)
+/// What is locked by whoever opens the store.
+pub(super) fn open_to_lock(folder: &Path) -> Result<File, StoreError> {
+    File::open(folder).map_err(|error| io_error(&error))
+}
+
+/// What tells one file from another that has its name: device and inode.
+pub(super) type FileId = (u64, u64);
+
+pub(super) fn file_id(found: &Metadata) -> FileId {
+    (found.dev(), found.ino())
 }

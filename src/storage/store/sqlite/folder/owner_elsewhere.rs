@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions, create_dir};
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::storage::store::StoreError;
 use crate::storage::store::sqlite::io_error;
@@ -23,11 +24,16 @@ pub(super) fn refuse_others(_found: &Metadata, _because: &'static str) -> Result
     Ok(())
 }
 
-/// Waits for other processes that open the same store. A folder cannot be locked here, but a file.
-pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+/// What is locked by whoever opens the store. A folder cannot be locked here, but a file.
+pub(super) fn open_to_lock(folder: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     let open = options.write(true).create(true).truncate(false).open(folder.join("opening.lock"));
-    let open = open.map_err(|error| io_error(&error))?;
-    open.lock().map_err(|error| io_error(&error))?;
-    Ok(open)
+    open.map_err(|error| io_error(&error))
+}
+
+/// What tells one file from another that has its name: when it was made.
+pub(super) type FileId = Option<SystemTime>;
+
+pub(super) fn file_id(found: &Metadata) -> FileId {
+    found.created().ok()
 }

@@ -1,0 +1,173 @@
+//! What a partner's new consent meets when it comes.
+
+use std::time::SystemTime;
+
+use super::Desk;
+use super::found::FoundRecord;
+use crate::error::Error;
+use crate::model::clock::unix_seconds;
+use crate::model::consent::{Consent, ConsentingUser, StoredConsent, believed};
+use crate::model::policy::Refused;
+use crate::model::tenant::{AccountId, TenantId};
+use crate::storage::keyring::KeyError;
+use crate::storage::ledger::{Held, LedgerError};
+use crate::storage::seal::Destroyed;
+use crate::storage::store::Revision;
+
+/// What stands in the partner's place.
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// Nothing.
+    Free,
+    /// A consent, or a tombstone.
+    Held(Box<Held<StoredConsent>>),
+    /// What was destroyed with the partner's key. A flow that began later may build here.
+    Shredded {
+        /// When.
+        at: SystemTime,
+        /// Where what is left of it lies, if it does.
+        row: Option<Row>,
+    },
+    /// A record that does not open. Nobody knows what it was.
+    Damaged {
+        /// Where it lies, if the store can say.
+        row: Option<Row>,
+        /// What was met.
+        error: LedgerError,
+    },
+}
+
+/// A row that does not open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    revision: Revision,
+    /// As its header says, which nobody vouches for.
+    generation: u64,
+}
+
+impl Ground {
+    fn consent(&self) -> Option<&Consent> {
+        match self {
+            Self::Held(held) => Some(&held.record.consent),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
+    /// Whose consent stands, unless it is over.
+    pub(super) fn user(&self) -> Option<&ConsentingUser> {
+        let standing = self.consent().filter(|consent| !consent.is_withdrawn());
+        standing.map(|consent| &consent.user)
+    }
+
+    /// A tenant bound to one account is not bound to a second, unless the host said so.
+    pub(super) fn check_binding(
+        &self,
+        partner: TenantId,
+        account: &AccountId,
+        rebinds: bool,
+    ) -> Result<(), Refused> {
+        let elsewhere = self.consent().is_some_and(|consent| consent.account != *account);
+        if elsewhere && !rebinds { Err(Refused::NotYours(partner)) } else { Ok(()) }
+    }
+
+    /// A flow that began before the partner was let go does not bring it back.
+    pub(super) fn check_tombstone(
+        &self,
+        partner: TenantId,
+        begun_at: SystemTime,
+    ) -> Result<(), Refused> {
+        let let_go = match self {
+            Self::Held(held) => held.record.consent.was_withdrawn_since(begun_at),
+            Self::Shredded { at, .. } => unix_seconds(begun_at) <= unix_seconds(*at),
+            _ => false,
+        };
+        if let_go { Err(Refused::Withdrawn(partner)) } else { Ok(()) }
+    }
+}
+
+impl Desk {
+    pub(super) async fn ground(&self, partner: TenantId) -> Result<Ground, Error> {
+        match self.ledger.consent(partner).await {
+            Ok(None) => Ok(Ground::Free),
+            Ok(Some(held)) => Ok(Ground::Held(Box::new(held))),
+            Err(LedgerError::Shredded { at, .. }) => {
+                let row = self.row(partner).await?;
+                Ok(Ground::Shredded { at, row })
+            }
+            Err(error) if is_damage(&error) => {
+                let row = self.row(partner).await?;
+                Ok(Ground::Damaged { row, error })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn row(&self, partner: TenantId) -> Result<Option<Row>, Error> {
+        let row = self.ledger.consent_row(partner).await?;
+        Ok(row.map(|(revision, generation)| Row { revision, generation }))
+    }
+
+    /// Puts the consent that was found where the ground was seen to be, if nothing came there since.
+    pub(super) async fn build(
+        &self,
+        ground: &Ground,
+        found: &FoundRecord,
+    ) -> Result<StoredConsent, Error> {
+        let now = self.clock.now();
+        if let Ground::Damaged { row: None, error } = ground {
+            return Err(error.clone().into());
+        }
+        if ground.is_damaged() {
+            self.ledger.replace_damaged_key(found.partner).await?;
+        }
+        let let_go = self.revive(found).await?;
+        let at = match ground {
+            Ground::Free => None,
+            Ground::Held(held) => Some(held.revision),
+            Ground::Shredded { row, .. } | Ground::Damaged { row, .. } => {
+                row.map(|row| row.revision)
+            }
+        };
+        let above = match ground {
+            Ground::Held(held) => held.record.consent.generation,
+            Ground::Shredded { row: Some(row), .. } => believed(row.generation),
+            Ground::Damaged { row: Some(row), .. } => above_damage(row.generation, now),
+            _ => 0,
+        };
+        let above = let_go.map_or(above, |mark| mark.generation.max(above));
+        let mut next = found.consent(ground.consent(), above.saturating_add(1), now);
+        let let_go_at = let_go.map(|mark| unix_seconds(mark.at));
+        next.consent.withdrawn_at = next.consent.withdrawn_at.max(let_go_at);
+        match at {
+            None => self.ledger.insert(&next).await?,
+            Some(revision) => self.ledger.replace(&next, revision).await?,
+        };
+        Ok(next)
+    }
+
+    async fn revive(&self, found: &FoundRecord) -> Result<Option<Destroyed>, Error> {
+        match self.ledger.revive(found.partner, found.begun_at).await {
+            Err(LedgerError::Shredded { partner, .. }) => Err(Refused::Withdrawn(partner).into()),
+            revived => Ok(revived?),
+        }
+    }
+}
+
+/// A generation above all that the damaged row may have had. Its header may lie, so the time is
+/// taken too, which no count of consents reaches.
+fn above_damage(header: u64, now: SystemTime) -> u64 {
+    believed(header).max(unix_seconds(now))
+}
+
+/// Whether this record alone is lost, rather than out of reach.
+pub(super) const fn is_damage(error: &LedgerError) -> bool {
+    matches!(
+        error,
+        LedgerError::Damaged { .. }
+            | LedgerError::Key { partner: Some(_), error: KeyError::Refused { .. } }
+    )
+}

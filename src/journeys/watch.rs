@@ -1,0 +1,142 @@
+//! What other processes have changed.
+//!
+//! One small read serves all partners: at most every few seconds, and only when somebody asks, the
+//! store lists the consents that were written since the last look. So a withdrawal, a new consent or
+//! another account's binding made in any process holds in all of them within [`INTERVAL`].
+//!
+//! A mark can lie: somebody who writes into the store plants one that nothing exceeds, a backup sets
+//! the count back, a row that is gone has none. So no view and no mark is older than [`MARK_LIFE`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::journeys::standing::Standings;
+use crate::model::clock::Clock;
+use crate::model::tenant::TenantId;
+use crate::storage::ledger::{Ledger, LedgerError};
+use crate::storage::store::{Kind, Page, Revision, Selection};
+
+/// How old what is known of others' changes may be before the store is asked again.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// After this time every view is taken anew, whatever the changes say.
+const MARK_LIFE: Duration = Duration::from_secs(300);
+/// Changes read at once.
+const PAGE: usize = 200;
+
+/// Keeps the views of partners true to what others write.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    standings: Arc<Standings>,
+    /// When the last read that succeeded had begun, in milliseconds; `NEVER` before the first.
+    looked_at: AtomicU64,
+    /// How many reads there were.
+    looks: AtomicU64,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// Everything up to here was seen, and no view is older.
+    mark: Option<Revision>,
+    /// When the views were last taken anew.
+    marked_at: Duration,
+    /// What became of the last read.
+    failure: Option<LedgerError>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Watch {
+    /// `first` is a mark of the store of consents from before any view was taken, if there is one.
+    pub(crate) fn new(
+        ledger: Ledger,
+        clock: Arc<dyn Clock>,
+        standings: Arc<Standings>,
+        first: Option<Revision>,
+    ) -> Self {
+        let marked_at = clock.monotonic();
+        let progress = Mutex::new(Progress { mark: first, marked_at, failure: None });
+        let (looked_at, looks) = (AtomicU64::new(NEVER), AtomicU64::new(0));
+        Self { ledger, clock, standings, looked_at, looks, progress }
+    }
+
+    /// Makes sure that the views are true enough to act on for `partner`. Whoever comes first reads;
+    /// those who wait for it share its outcome.
+    ///
+    /// A store that is not shared has no other writer, so there is nothing to read.
+    pub(crate) async fn look(&self, partner: TenantId) -> Result<(), LedgerError> {
+        if self.is_recent() || !self.ledger.promises(Kind::Consent).shared_between_processes {
+            return Ok(());
+        }
+        let before = self.looks.load(Ordering::Acquire);
+        let mut progress = self.progress.lock().await;
+        if self.looks.load(Ordering::Acquire) != before {
+            return progress.failure.clone().map_or(Ok(()), Err);
+        }
+        let began = self.clock.monotonic();
+        if began.saturating_sub(progress.marked_at) >= MARK_LIFE {
+            (progress.mark, progress.marked_at) = (None, began);
+        }
+        let outcome = self.read(&mut progress.mark, partner).await;
+        progress.failure = outcome.clone().err();
+        if outcome.is_ok() {
+            self.looked_at.store(millis(began), Ordering::Release);
+        }
+        self.looks.fetch_add(1, Ordering::Release);
+        outcome
+    }
+
+    fn is_recent(&self) -> bool {
+        let looked_at = self.looked_at.load(Ordering::Acquire);
+        let age = millis(self.clock.monotonic()).saturating_sub(looked_at);
+        looked_at != NEVER && u128::from(age) <= INTERVAL.as_millis()
+    }
+
+    /// Without a mark nothing that was read counts: the partner's own row gives the first one.
+    async fn read(
+        &self,
+        mark: &mut Option<Revision>,
+        partner: TenantId,
+    ) -> Result<(), LedgerError> {
+        let Some(seen) = mark else {
+            let id = partner.to_string();
+            let row = self.ledger.row_of(Kind::Consent, Some(partner), &id).await?;
+            *mark = row.map(|row| row.revision);
+            self.standings.doubt_all();
+            return Ok(());
+        };
+        let (after, mut cursor) = (Selection::ChangedAfter(*seen), None);
+        loop {
+            let page = self.ledger.page(Kind::Consent, after, cursor, PAGE).await?;
+            *seen = self.note(&page).map_or(*seen, |last| last.max(*seen));
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes the changes of a page, and returns the mark of the last.
+    fn note(&self, page: &Page) -> Option<Revision> {
+        let unreadable = page.damaged.iter().map(|id| (id.as_str(), None));
+        let changed = page.records.iter().map(|row| (row.key.id(), Some(row.revision)));
+        for (id, revision) in unreadable.chain(changed) {
+            if let Ok(partner) = TenantId::parse(id) {
+                self.standings.changed(partner, revision);
+            }
+        }
+        page.records.last().map(|row| row.revision)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER - 1)
+}
+
+#[cfg(test)]
+mod tests;

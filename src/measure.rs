@@ -1,0 +1,135 @@
+//! Doors for this crate's own benches, to rooms that nobody else enters. No promise is made here.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use zeroize::Zeroizing;
+
+use crate::model::clock::VirtualClock;
+use crate::model::cloud::Realm;
+use crate::model::consent::{
+    Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
+};
+use crate::model::scope::Scopes;
+use crate::model::secret::RefreshToken;
+use crate::model::tenant::{AccountId, TenantId, UserId};
+use crate::storage::keyring::{DataKey, KeyError, KeyRing};
+use crate::storage::ledger::{Ledger, LedgerError, Stores};
+use crate::storage::seal::{self, Damage, Identity, PartnerKey, Sealed};
+use crate::storage::store::Store;
+
+/// One partner's envelope, without a store.
+#[derive(Debug)]
+pub struct Envelope {
+    realm: Realm,
+    partner: TenantId,
+    key: PartnerKey,
+}
+
+impl Envelope {
+    /// An envelope for one partner of this realm, under a new key.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn new(realm: Realm, partner: TenantId) -> Result<Self, KeyError> {
+        Ok(Self { realm, partner, key: PartnerKey::from(&DataKey::generate()?) })
+    }
+
+    /// Seals a copy of this text.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn seal(&self, text: &[u8]) -> Result<Sealed, KeyError> {
+        let place = self.partner.to_string();
+        seal::seal(&self.place(&place), 1, &self.key, Zeroizing::new(text.to_vec()))
+    }
+
+    /// Opens what it sealed, and says how long it is.
+    ///
+    /// # Errors
+    /// When it is not what this envelope sealed.
+    pub fn open(&self, sealed: &Sealed) -> Result<usize, Damage> {
+        let place = self.partner.to_string();
+        seal::open(&self.place(&place), &self.key, sealed).map(|opened| opened.plaintext.len())
+    }
+
+    fn place<'a>(&'a self, id: &'a str) -> Identity<'a> {
+        Identity { realm: &self.realm, kind: "consent", partner: Some(self.partner), id }
+    }
+}
+
+/// A store full of sealed consents.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    ledger: Ledger,
+}
+
+impl Shelf {
+    /// A ledger over this store and ring.
+    pub fn new(store: Arc<dyn Store>, keys: KeyRing, realm: Realm) -> Self {
+        let clock = Arc::new(VirtualClock::default());
+        Self { ledger: Ledger::new(Stores::new(store, None), keys, realm, clock) }
+    }
+
+    /// Seals and puts the consent of partner `number`, with a refresh token of `length` bytes.
+    ///
+    /// # Errors
+    /// What the store or the ring says.
+    pub async fn insert(&self, number: u64, length: usize) -> Result<(), LedgerError> {
+        self.ledger.insert(&consent(partner(number), length)).await.map(drop)
+    }
+
+    /// Reads and opens the consent of partner `number`.
+    ///
+    /// # Errors
+    /// What the store or the ring says.
+    pub async fn open(&self, number: u64) -> Result<bool, LedgerError> {
+        Ok(self.ledger.consent(partner(number)).await?.is_some())
+    }
+
+    /// Reads, and writes anew, the consent of partner `number`.
+    ///
+    /// # Errors
+    /// What the store or the ring says.
+    pub async fn renew(&self, number: u64) -> Result<(), LedgerError> {
+        let Some(held) = self.ledger.consent(partner(number)).await? else { return Ok(()) };
+        let next = held.record.renewed(None, UNIX_EPOCH + Duration::from_secs(number));
+        self.ledger.replace(&next, held.revision).await.map(drop)
+    }
+}
+
+/// The tenant of partner `number`.
+#[must_use]
+pub fn partner(number: u64) -> TenantId {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let text =
+        format!("{:08x}-{:04x}-4000-8000-{number:012x}", spread >> 32, spread >> 16 & 0xffff);
+    TenantId::parse(&text).expect("a GUID")
+}
+
+fn consent(partner: TenantId, length: usize) -> StoredConsent {
+    let name = partner.to_string();
+    let user = ConsentingUser {
+        id: UserId::parse(&name).expect("a GUID"),
+        subject: name.clone(),
+        name: None,
+        guest: Guest::No,
+        roles: None,
+    };
+    let consent = Consent {
+        partner,
+        account: AccountId::new(name).expect("a plain name"),
+        user,
+        scopes: Scopes::default(),
+        mfa: None,
+        flow: String::new(),
+        begun_at: UNIX_EPOCH,
+        generation: 1,
+        withdrawn_at: None,
+        confirmed_at: UNIX_EPOCH,
+        token_issued_at: UNIX_EPOCH,
+        state: ConsentState::Live,
+    };
+    let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
+    StoredConsent { consent, token: Some(StoredToken(token)) }
+}

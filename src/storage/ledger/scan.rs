@@ -1,0 +1,135 @@
+//! Whether records open, whatever they are.
+
+use std::fmt;
+
+use crate::model::tenant::TenantId;
+use crate::storage::keyring::KeyError;
+use crate::storage::ledger::{Ledger, LedgerError, damaged, identity};
+use crate::storage::seal::{self, Damage, Opened};
+use crate::storage::store::{Cursor, Filter, Kind, Page, Selection, Stored};
+
+/// A record that does not open. All others are as they were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedRecord {
+    /// What it is.
+    pub kind: Kind,
+    /// Whose it is: by its id where that names a partner, else as the store says.
+    pub partner: Option<TenantId>,
+    /// Which of its kind it is.
+    pub id: String,
+    /// What is wrong with it.
+    pub why: Unreadable,
+}
+
+impl fmt::Display for DamagedRecord {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.kind, self.id)?;
+        if let Some(partner) = self.partner.filter(|partner| partner.to_string() != self.id) {
+            write!(out, " of partner {partner}")?;
+        }
+        write!(out, ": {}", self.why)
+    }
+}
+
+/// What stands in the way of a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// Its own bytes.
+    #[error("{0}")]
+    Damaged(Damage),
+    /// The key of its partner, which the key ring does not open.
+    #[error("{0}")]
+    Key(KeyError),
+}
+
+/// What one page of a scan found.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    pub(crate) sound: u64,
+    pub(crate) damaged: Vec<DamagedRecord>,
+    pub(crate) next: Option<Cursor>,
+}
+
+impl Ledger {
+    /// Opens one page of records of a kind; `fits` says whether what is in one is of its kind.
+    pub(crate) async fn examine(
+        &self,
+        kind: Kind,
+        cursor: Option<Cursor>,
+        limit: usize,
+        fits: fn(Kind, &Opened) -> bool,
+    ) -> Result<Examined, LedgerError> {
+        let (realm, selection) = (self.realm.clone(), Selection::All);
+        let filter = Filter { realm, kind, selection, cursor, limit };
+        let Page { records, damaged, next } = self.stores.of(kind).list(filter).await?;
+        let rows = damaged.into_iter().map(|id| DamagedRecord {
+            kind,
+            partner: partner_by_id(kind, &id),
+            id,
+            why: Unreadable::Damaged(Damage::Row),
+        });
+        let mut examined = Examined { damaged: rows.collect(), next, ..Examined::default() };
+        for stored in records {
+            match self.opens(&stored, fits).await {
+                Ok(()) => examined.sound += 1,
+                Err(error) => {
+                    let partner = stored.key.partner();
+                    let record = DamagedRecord::of(kind, partner, stored.key.id(), error)?;
+                    examined.damaged.push(record);
+                }
+            }
+        }
+        Ok(examined)
+    }
+
+    /// Whether a record opens in the place where it lies. A destroyed key opens nothing, and is no
+    /// damage: somebody wanted it so.
+    async fn opens(
+        &self,
+        stored: &Stored,
+        fits: fn(Kind, &Opened) -> bool,
+    ) -> Result<(), LedgerError> {
+        let (key, sealed) = (&stored.key, &stored.entry.sealed);
+        if key.kind() == Kind::PartnerKey {
+            return self.keys.examine(stored).await;
+        }
+        let damaged = |damage| damaged(key, stored.revision, damage);
+        let under = seal::sealed_under(sealed).map_err(damaged)?;
+        let partner_key = match self.keys.for_reading(key.partner(), under).await {
+            Err(LedgerError::Shredded { .. }) => return Ok(()),
+            key => key?.ok_or_else(|| damaged(Damage::KeyGone))?,
+        };
+        let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
+        if fits(key.kind(), &opened) { Ok(()) } else { Err(damaged(Damage::Contents)) }
+    }
+}
+
+impl DamagedRecord {
+    /// The record that this error is about; the error itself, if no other record would open either.
+    pub(crate) fn of(
+        kind: Kind,
+        partner: Option<TenantId>,
+        id: &str,
+        error: LedgerError,
+    ) -> Result<Self, LedgerError> {
+        let why = match error {
+            LedgerError::Damaged { damage, .. } => Unreadable::Damaged(damage),
+            LedgerError::Key { error, .. } if !may_pass(&error) => Unreadable::Key(error),
+            error => return Err(error),
+        };
+        let partner = partner_by_id(kind, id).or(partner);
+        Ok(Self { kind, partner, id: id.to_owned(), why })
+    }
+}
+
+const fn may_pass(error: &KeyError) -> bool {
+    matches!(error, KeyError::Unavailable { .. } | KeyError::NoRandomness)
+}
+
+/// The ids of these kinds are their partners', whatever was written beside them.
+pub(super) fn partner_by_id(kind: Kind, id: &str) -> Option<TenantId> {
+    let named = matches!(kind, Kind::Consent | Kind::PartnerKey);
+    TenantId::parse(id).ok().filter(|_| named)
+}
