@@ -4,15 +4,17 @@
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cpv_consent::emulator::{Failure, Grant, Rule, TokenRequest};
 use cpv_consent::store::{
     Entry, Expect, Filter, Key, Kind, Page, Promises, Revision, Store, StoreError, Stored,
 };
-use cpv_consent::{Absence, Broker, Cause, ConsentState, Error, Event, Remedy, Resource, TenantId};
-use world::{DAY, HOUR, MINUTE, World, accept, account, capture};
+use cpv_consent::{
+    Absence, Broker, Cause, ConsentState, Error, Event, Remedy, Resource, Sealed, TenantId,
+};
+use world::{DAY, HOUR, MINUTE, World, accept, account, capture, raw};
 
 const PARTNER_CENTER: &str = "https://api.partnercenter.microsoft.com";
 
@@ -174,7 +176,7 @@ async fn a_store_that_refuses_the_write_costs_nobody_a_token() {
     assert_eq!(redemptions(&world), 1);
 
     store.refuse_consents(false);
-    while world.clock.sleepers() == 0 {
+    while world.clock.sleepers() < CHORES + 1 {
         tokio::task::yield_now().await;
     }
     world.clock.advance(MINUTE);
@@ -208,6 +210,26 @@ async fn an_unsaved_token_is_redeemed_only_once_its_access_token_has_ended() {
 }
 
 #[tokio::test]
+async fn an_unsaved_token_is_redeemed_by_nobody_once_another_process_has_withdrawn() {
+    // F-11, R-129
+    let world = World::new().await;
+    let store = Moody::new(world.store().await);
+    let broker = world.builder(store.clone()).build().await.expect("a broker");
+    let other = world.broker().await;
+    world.onboard(&broker).await;
+    expire_tokens(&world);
+    store.refuse_consents(true);
+    let partner = broker.partner(world.contoso);
+    partner.token(Resource::PartnerCenter).await.expect("from the exchange");
+    partner.customer(world.fabrikam).token(Resource::Graph).await.expect("with what is unsaved");
+    assert_eq!(redemptions(&world), 2);
+    other.partner(world.contoso).withdraw().await.expect("a tombstone");
+    let late = partner.customer(world.fabrikam).token(Resource::PartnerCenter).await;
+    assert!(matches!(late, Err(Error::Superseded { .. })), "{late:?}");
+    assert_eq!(redemptions(&world), 2);
+}
+
+#[tokio::test]
 async fn closing_tries_to_save_until_its_grace_is_over() {
     // F-11, F-29
     let world = World::new().await;
@@ -219,7 +241,7 @@ async fn closing_tries_to_save_until_its_grace_is_over() {
     broker.partner(world.contoso).token(Resource::PartnerCenter).await.expect("unsaved");
     let closing = tokio::spawn(broker.close(HOUR));
     for _ in 0..3 {
-        while world.clock.sleepers() < 3 {
+        while world.clock.sleepers() < CHORES + 3 {
             tokio::task::yield_now().await;
         }
         assert!(!closing.is_finished(), "an hour has not passed");
@@ -236,9 +258,9 @@ async fn closing_tries_to_save_until_its_grace_is_over() {
 }
 
 #[tokio::test]
-async fn of_two_tokens_of_one_consent_the_newer_is_kept() {
+async fn a_state_that_another_process_wrote_meanwhile_does_not_cost_the_new_token() {
     let world = World::new().await;
-    let (one, other) = (world.broker().await, world.broker().await);
+    let (one, other) = (unleased(&world).await, unleased(&world).await);
     let before = world.onboard(&one).await;
     expire_tokens(&world);
     let hold = world.entra.hold_tokens_of(Rule::any().resource(PARTNER_CENTER));
@@ -256,23 +278,107 @@ async fn of_two_tokens_of_one_consent_the_newer_is_kept() {
     hold.release();
     rotating.await.expect("no panic").expect("a token");
     let after = one.partner(world.contoso).consent().await.expect("readable").expect("stored");
-    assert!(after.deadline() > before.deadline(), "the newer token won");
+    assert!(after.deadline() > before.deadline(), "it had not replaced the token");
     assert_eq!(*after.state(), ConsentState::Live);
 }
 
 #[tokio::test]
-async fn two_processes_that_rotate_at_once_keep_one_good_token() {
+async fn two_processes_that_ask_at_once_go_one_after_the_other_and_rotate_once() {
+    // F-07
     let world = World::new().await;
     let (one, other) = (world.broker().await, world.broker().await);
     world.onboard(&one).await;
     expire_tokens(&world);
     let hold = world.entra.hold_tokens();
-    let ask = |broker: &Broker| {
-        let (broker, contoso) = (broker.clone(), world.contoso);
-        tokio::spawn(async move { broker.partner(contoso).token(Resource::PartnerCenter).await })
+    let first = ask(&world, &one, Resource::PartnerCenter);
+    hold.waiting(1).await;
+    let second = ask(&world, &other, Resource::PartnerCenter);
+    while world.clock.sleepers() < 2 * CHORES + HELD + 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(redemptions(&world), 0, "the other waits for the lease, which is kept alive");
+    hold.release();
+    first.await.expect("no panic").expect("a token");
+    world.clock.advance(std::time::Duration::from_secs(1));
+    second.await.expect("no panic").expect("a token of its own");
+    assert_eq!((redemptions(&world), rotations(&world)), (2, 1));
+}
+
+#[tokio::test]
+async fn a_caller_waits_for_other_processes_no_longer_than_a_minute() {
+    // F-09
+    let world = World::new().await;
+    let store = Moody::new(world.store().await);
+    let broker = world.builder(store.clone()).build().await.expect("a broker");
+    world.onboard(&broker).await;
+    expire_tokens(&world);
+    store.others_have_leases.store(true, Ordering::SeqCst);
+    let asked = ask(&world, &broker, Resource::PartnerCenter);
+    let began = cpv_consent::Clock::monotonic(&world.clock);
+    while !asked.is_finished() {
+        // Time stands still while somebody is at the store.
+        if world.clock.sleepers() == CHORES + 1 {
+            world.clock.advance(std::time::Duration::from_millis(200));
+        }
+        tokio::task::yield_now().await;
+    }
+    let error = asked.await.expect("no panic").expect_err("others have it");
+    assert!(matches!(error, Error::Busy { partner } if partner == world.contoso), "{error:?}");
+    assert!(matches!(error.remedy(), Remedy::Retry { .. }));
+    let waited = cpv_consent::Clock::monotonic(&world.clock) - began;
+    assert!(waited >= MINUTE && waited < MINUTE + MINUTE / 30, "{waited:?}");
+    assert_eq!(redemptions(&world), 0);
+}
+
+#[tokio::test]
+async fn a_token_stored_less_than_ten_minutes_ago_is_not_replaced() {
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let before = world.onboard(&broker).await;
+    let deadline = async || {
+        let consent = broker.partner(world.contoso).consent().await.expect("readable");
+        consent.expect("stored").deadline()
     };
-    let (first, second) = (ask(&one), ask(&other));
+    broker.partner(world.contoso).token(Resource::PartnerCenter).await.expect("a token");
+    assert_eq!((deadline().await, rotations(&world)), (before.deadline(), 0));
+    world.clock.advance(10 * MINUTE);
+    broker.partner(world.contoso).token(Resource::Graph).await.expect("a token");
+    assert_eq!((deadline().await, rotations(&world)), (before.deadline() + 10 * MINUTE, 1));
+}
+
+#[tokio::test]
+async fn processes_that_share_access_tokens_cause_one_exchange() {
+    //
+    let world = World::new().await;
+    let open = async || {
+        let builder = world.builder(world.store().await).share_access_tokens();
+        builder.build().await.expect("a broker")
+    };
+    let (one, other) = (open().await, open().await);
+    world.onboard(&one).await;
+    expire_tokens(&world);
+    for broker in [&one, &other] {
+        let partner = broker.partner(world.contoso);
+        partner.token(Resource::PartnerCenter).await.expect("a token");
+        partner.customer(world.fabrikam).token(Resource::Graph).await.expect("a token");
+    }
+    assert_eq!(redemptions(&world), 2, "one for each ask");
+    assert_eq!(world::rows(&world.store_folder(), "access-token"), 2);
+    one.partner(world.contoso).withdraw().await.expect("a tombstone");
+    assert_eq!(world::rows(&world.store_folder(), "access-token"), 0);
+}
+
+#[tokio::test]
+async fn processes_without_leases_that_rotate_at_once_keep_one_good_token() {
+    let world = World::new().await;
+    let (one, other) = (unleased(&world).await, unleased(&world).await);
+    world.onboard(&one).await;
+    expire_tokens(&world);
+    let hold = world.entra.hold_tokens();
+    let first = ask(&world, &one, Resource::PartnerCenter);
+    let second = ask(&world, &other, Resource::PartnerCenter);
     hold.waiting(2).await;
+    assert!(world.events().contains(&Event::Unleased { partner: world.contoso }));
     hold.release();
     first.await.expect("no panic").expect("a token");
     second.await.expect("no panic").expect("a token, and the winner's refresh token is kept");
@@ -498,6 +604,47 @@ async fn a_valid_token_is_served_while_its_renewal_fails() {
 }
 
 #[tokio::test]
+async fn a_valid_token_does_not_outlive_a_consent_that_is_damaged() {
+    // R-112, F-22
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let token = partner.token(Resource::PartnerCenter).await.expect("a token");
+    let left = token.expires_at().duration_since(cpv_consent::Clock::now(&world.clock));
+    world.clock.advance(left.expect("not expired") - MINUTE);
+    partner.token(Resource::Graph).await.expect("the consent is seen, and is well");
+    let (folder, id) = (world.store_folder(), world.contoso.to_string());
+    let mut sealed = raw::row(&folder, "consent", &id).sealed;
+    *sealed.last_mut().expect("some") ^= 1;
+    raw::overwrite(&folder, "consent", &id, &sealed);
+    let late = partner.token(Resource::PartnerCenter).await;
+    assert!(matches!(late, Err(Error::Damaged { .. })), "{late:?}");
+}
+
+#[tokio::test]
+async fn no_token_of_a_lost_consent_is_handed_out_under_the_next_of_its_generation() {
+    //
+    let world = World::new().await;
+    let (one, other) = (world.broker().await, world.broker().await);
+    let first = world.onboard(&one).await;
+    let of_the_first = [token_of(&world, &one).await, token_of(&world, &other).await];
+    let lost = format!("DELETE FROM record WHERE kind = 'consent' AND id = '{}'", world.contoso);
+    raw::execute(&world.store_folder(), "consent", &lost);
+    let second = world.onboard(&one).await;
+    assert_eq!(first.generation(), second.generation(), "the count began anew");
+    world.clock.advance(std::time::Duration::from_secs(6));
+    for broker in [&one, &other] {
+        assert!(!of_the_first.contains(&token_of(&world, broker).await));
+    }
+}
+
+async fn token_of(world: &World, broker: &Broker) -> String {
+    let token = broker.partner(world.contoso).token(Resource::PartnerCenter).await;
+    token.expect("a token").secret().expose().to_owned()
+}
+
+#[tokio::test]
 async fn a_withdrawal_in_one_process_holds_in_all_within_five_seconds() {
     //
     let world = World::new().await;
@@ -542,16 +689,54 @@ async fn a_closed_broker_takes_no_work() {
     assert!(matches!(error, Err(Error::Closed)));
 }
 
-/// A store that refuses to write consents when told to.
+/// How many waits of its own a broker has under way: its beat on the roll, and its sweep.
+const CHORES: usize = 2;
+
+/// How many waits a redemption that is held at Entra has under way: its deadline, and the next beat
+/// of its lease.
+const HELD: usize = 2;
+
+fn ask(
+    world: &World,
+    broker: &Broker,
+    resource: Resource,
+) -> tokio::task::JoinHandle<Result<cpv_consent::Token, Error>> {
+    let (broker, contoso) = (broker.clone(), world.contoso);
+    tokio::spawn(async move { broker.partner(contoso).token(resource).await })
+}
+
+/// How often the stored refresh token was replaced.
+fn rotations(world: &World) -> usize {
+    let events = world.events();
+    events.iter().filter(|event| matches!(event, Event::Exchanged { rotated: true, .. })).count()
+}
+
+/// A broker whose store takes no leases.
+async fn unleased(world: &World) -> Broker {
+    let store = Moody::new(world.store().await);
+    store.refuses_leases.store(true, Ordering::SeqCst);
+    world.builder(store).build().await.expect("a broker")
+}
+
+/// A store that refuses to write consents, or leases, when told to.
 #[derive(Debug, Clone)]
 struct Moody {
     inner: Arc<dyn Store>,
     refuses: Arc<AtomicBool>,
+    refuses_leases: Arc<AtomicBool>,
+    others_have_leases: Arc<AtomicBool>,
+    looks: Arc<AtomicU64>,
 }
 
 impl Moody {
     fn new(inner: impl Store) -> Self {
-        Self { inner: Arc::new(inner), refuses: Arc::default() }
+        Self {
+            inner: Arc::new(inner),
+            refuses: Arc::default(),
+            refuses_leases: Arc::default(),
+            others_have_leases: Arc::default(),
+            looks: Arc::default(),
+        }
     }
 
     fn refuse_consents(&self, refuses: bool) {
@@ -562,11 +747,22 @@ impl Moody {
 #[async_trait]
 impl Store for Moody {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        if key.kind() == Kind::Lease && self.others_have_leases.load(Ordering::SeqCst) {
+            // Its owner lives: it has moved at every look.
+            let revision = Revision::new(self.looks.fetch_add(1, Ordering::SeqCst));
+            let entry = Entry { sealed: Sealed::from_bytes(Vec::new()), due: None };
+            return Ok(Some(Stored { key: key.clone(), entry, revision }));
+        }
         self.inner.get(key).await
     }
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
-        if key.kind() == Kind::Consent && self.refuses.load(Ordering::SeqCst) {
+        let refused = match key.kind() {
+            Kind::Consent => self.refuses.load(Ordering::SeqCst),
+            Kind::Lease => self.refuses_leases.load(Ordering::SeqCst),
+            _ => false,
+        };
+        if refused {
             return Err(StoreError::Full);
         }
         self.inner.put(key, entry, expect).await

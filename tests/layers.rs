@@ -23,11 +23,15 @@ const ORDER: &[&str] = &[
     "model::event",
     "transport::http",
     "transport::client_assertion",
+    "transport::key_vault",
     "storage::keyring",
     "storage::seal",
     "storage::store",
     "storage::ledger",
     "storage::consents",
+    "storage::parcel",
+    "storage::lease",
+    "storage::roll",
     "protocol::json",
     "protocol::authorization",
     "protocol::token_endpoint",
@@ -35,13 +39,21 @@ const ORDER: &[&str] = &[
     "protocol::partner_center",
     "error",
     "journeys::standing",
+    "journeys::watch",
     "journeys::cache",
     "journeys::flight",
+    "journeys::sharing",
+    "journeys::tally",
     "journeys::onboarding",
     "journeys::exchange",
     "journeys::offboarding",
+    "journeys::rekeying",
+    "journeys::sweeping",
+    "journeys::scan",
+    "journeys::transfer",
     "broker",
     "partner",
+    "measure",
 ];
 
 /// The emulator reads the protocol on its own, so that one misreading cannot sit on both sides.
@@ -163,7 +175,7 @@ fn room(path: &str) -> Option<String> {
         let listed = second.filter(|second| EMULATOR.contains(&second.as_str()));
         return Some(listed.unwrap_or_else(|| first.to_owned()));
     }
-    ["error", "broker", "partner"].contains(&first).then(|| first.to_owned())
+    ["error", "broker", "partner", "measure"].contains(&first).then(|| first.to_owned())
 }
 
 /// Collects every path that begins with `crate`, `super` or `self`, as a path from the root.

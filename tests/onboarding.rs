@@ -156,9 +156,12 @@ async fn a_callback_that_comes_too_late_is_refused_as_expired() {
     let request = world.callback(&broker).await;
     world.clock.advance(30 * MINUTE);
     assert_eq!(refused(capture(&broker, &request).await), Refused::StateExpired);
-    assert_eq!(broker.sweep().await.expect("swept"), 0, "kept for a while, to tell it apart");
+    let flows = || world::rows(&world.store_folder(), "pending");
+    broker.sweep().await.expect("swept");
+    assert_eq!(flows(), 1, "kept for a while, to tell it apart");
     world.clock.advance(30 * MINUTE);
-    assert_eq!(broker.sweep().await.expect("swept"), 1);
+    broker.sweep().await.expect("swept");
+    assert_eq!(flows(), 0);
     assert_eq!(refused(capture(&broker, &request).await), Refused::StateUnknown);
     world.assert_nothing_stored(&broker).await;
 }
@@ -492,7 +495,8 @@ async fn a_sweep_erases_what_nobody_confirmed() {
     capture(&broker, &request).await.expect("everything holds");
     assert_eq!(world::rows(&world.store_folder(), "found"), 1);
     world.clock.advance(2 * HOUR);
-    assert_eq!(broker.sweep().await.expect("swept"), 2, "the flow's mark and the finding");
+    broker.sweep().await.expect("swept");
+    assert_eq!(world::rows(&world.store_folder(), "pending"), 0, "the flow's mark");
     world.assert_nothing_stored(&broker).await;
 }
 
@@ -507,6 +511,48 @@ async fn a_declined_finding_is_erased() {
     world.assert_nothing_stored(&broker).await;
     let again = broker.found(&id, request.headers()).await;
     assert_eq!(refused(again), Refused::NothingToConfirm);
+}
+
+#[tokio::test]
+async fn the_id_of_a_finding_is_read_as_it_was_written_and_debugged_by_nobody() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let found = capture(&broker, &world.callback(&broker).await).await.expect("everything holds");
+    let text = found.id().to_string();
+    assert_eq!(&FoundId::parse(&text).expect("an id"), found.id());
+    let (tenant, flow) = text.split_once('.').expect("whose it is, and which");
+    assert_eq!(tenant, world.contoso.to_string());
+    assert!(!format!("{found:?} {:?}", found.id()).contains(flow));
+    let other = [
+        format!(".{flow}"),
+        format!("nobody.{flow}"),
+        format!("{}.{flow}", tenant.to_uppercase()),
+        format!("{text}="),
+        format!("{text}.{flow}"),
+        format!("{tenant}."),
+        tenant.to_owned(),
+    ];
+    for text in other {
+        FoundId::parse(&text).expect_err(&text);
+    }
+}
+
+#[tokio::test]
+async fn a_finding_named_for_another_partner_is_not_there() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let litware = world.onboard_another(&broker, "litware").await;
+    let request = world.callback(&broker).await;
+    let found = capture(&broker, &request).await.expect("everything holds");
+    let text = found.id().to_string();
+    let (tenant, flow) = text.split_once('.').expect("whose it is, and which");
+    for other in [flow.to_owned(), text.replace(tenant, &litware.to_string())] {
+        let id = FoundId::parse(&other).expect("an id");
+        let outcome = broker.found(&id, request.headers()).await;
+        assert_eq!(refused(outcome), Refused::NothingToConfirm);
+    }
 }
 
 #[tokio::test]

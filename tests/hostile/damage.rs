@@ -4,8 +4,8 @@ use std::path::Path;
 
 use cpv_consent::{Broker, Error, Resource, TenantId};
 
-use crate::world::World;
 use crate::world::raw::{self, Row};
+use crate::world::{HOUR, MINUTE, World};
 
 /// Three partners with consents, in a closed store.
 async fn three_partners() -> (World, [TenantId; 3]) {
@@ -21,6 +21,11 @@ async fn three_partners() -> (World, [TenantId; 3]) {
 
 fn id(tenant: TenantId) -> String {
     tenant.to_string()
+}
+
+/// All rows but the roll, where every process has a line of its own.
+fn rows(folder: &Path) -> Vec<Row> {
+    raw::rows(folder).into_iter().filter(|row| row.kind != "process").collect()
 }
 
 fn consent_row(world: &World, tenant: TenantId) -> Row {
@@ -76,15 +81,15 @@ async fn swapped_rows_open_for_nobody_and_harm_no_other() {
     let (world, [contoso, litware, wingtip]) = three_partners().await;
     let folder = world.store_folder();
     for swap in swaps {
-        let untouched = raw::rows(&folder);
+        let untouched = rows(&folder);
         swap(&folder, &id(contoso), &id(litware));
-        let swapped = raw::rows(&folder);
-        assert_ne!(swapped, untouched);
+        let swapped = rows(&folder);
+        assert!(swapped != untouched);
         let broker = world.broker().await;
         assert_damaged(&broker, &world, contoso).await;
         assert_damaged(&broker, &world, litware).await;
         assert_eq!(world.entra.ledger().len(), 0, "no request was made for either");
-        assert_eq!(raw::rows(&folder), swapped, "nothing was written for either");
+        assert!(rows(&folder) == swapped, "nothing was written for either");
         assert_healthy(&broker, wingtip).await;
         swap(&folder, &id(contoso), &id(litware));
         world.entra.forget_ledger();
@@ -202,14 +207,15 @@ async fn a_changed_bit_anywhere_in_a_partner_key_is_noticed_and_harms_no_other()
 }
 
 #[tokio::test]
-async fn a_running_broker_says_what_is_damaged_at_its_next_look() {
-    // F-22
+async fn a_running_broker_says_what_is_damaged_once_it_reads_it() {
+    // F-22: a row that was changed behind the store's back bears the revision of before, so no
+    // process is told; what it knows serves until its tokens have ended
     let (world, [contoso, litware, _]) = three_partners().await;
     let broker = world.broker().await;
     assert_healthy(&broker, contoso).await;
     let other = consent_row(&world, litware).sealed;
     raw::overwrite(&world.store_folder(), "consent", &id(contoso), &other);
-    world.clock.advance(std::time::Duration::from_secs(6));
+    world.clock.advance(2 * HOUR);
     world.entra.forget_ledger();
     assert_damaged(&broker, &world, contoso).await;
     assert_eq!(world.entra.ledger().len(), 0);
@@ -222,8 +228,9 @@ async fn an_older_copy_of_the_same_row_still_opens() {
     let (world, [contoso, ..]) = three_partners().await;
     let old = consent_row(&world, contoso);
     let broker = world.broker().await;
+    world.clock.advance(10 * MINUTE); // a younger token is not rotated
     assert_healthy(&broker, contoso).await;
-    assert_ne!(consent_row(&world, contoso).sealed, old.sealed, "it was rotated");
+    assert!(consent_row(&world, contoso).sealed != old.sealed, "it was rotated");
     raw::overwrite(&world.store_folder(), "consent", &id(contoso), &old.sealed);
     let restarted = world.broker().await;
     assert_healthy(&restarted, contoso).await;

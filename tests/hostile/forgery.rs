@@ -147,6 +147,8 @@ async fn who_can_only_wrap_keys_forges_no_consent() {
     assert_eq!((partner, id.as_str()), (Some(world.contoso), "public"));
     assert_eq!(world.entra.ledger().len(), 0, "no request was made");
 
+    let own = raw::row(&theirs, "partner-key", "application").sealed;
+    raw::overwrite(&ours, "partner-key", "application", &own);
     let forger = broker_on(&world, &ours, 2).await;
     token(&forger, &world).await.expect("what was forged is whole: only its origin is wrong");
 }

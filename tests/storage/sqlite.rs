@@ -1,81 +1,13 @@
-//! SQLite: its folder, its files, and several processes at once.
+//! SQLite at work: what lies where, and several processes at once.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use cpv_consent::Sealed;
-use cpv_consent::store::conformance;
-use cpv_consent::store::{Entry, Expect, Filter, Key, Kind, Selection, Sqlite, Store, StoreError};
+use cpv_consent::store::{Expect, Filter, Kind, Selection, Store, StoreError};
 use rusqlite::Connection;
-use tempfile::TempDir;
 
-use crate::{KEPT_BY_ALL, realm};
-
-/// A place for a store, which is not there yet. The folder goes away with the first value.
-fn place() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().canonicalize().expect("it is there").join("store");
-    (folder, path)
-}
-
-fn key(kind: Kind, id: &str) -> Key {
-    Key::new(realm(), kind, None, id)
-}
-
-fn entry(text: &str) -> Entry {
-    Entry { sealed: Sealed::from_bytes(text.as_bytes().to_vec()), due: None }
-}
-
-async fn opened(path: &Path) -> Sqlite {
-    Sqlite::open(path).await.expect("a store")
-}
-
-async fn refusal(path: &Path) -> String {
-    match Sqlite::open(path).await.expect_err("it must be refused") {
-        StoreError::Unusable { because } => because.into_owned(),
-        other => panic!("{other}"),
-    }
-}
-
-/// Every file of a folder with its mode and bytes.
-fn contents(folder: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("a folder")
-        .map(|file| file.expect("a file").path())
-        .map(|path| (mode(&path), fs::read(&path).expect("its bytes"), path))
-        .map(|(mode, bytes, path)| (path, mode, bytes))
-        .collect();
-    files.sort();
-    files
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::symlink_metadata(path).expect("it is there").mode() & 0o777
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
-}
-
-/// A folder with a closed store of two records in it.
-async fn closed_store(path: &Path) {
-    let store = opened(path).await;
-    for kind in [Kind::Consent, Kind::PartnerKey] {
-        store.put(&key(kind, "kept"), entry("text"), Expect::Absent).await.expect("absent");
-    }
-    store.close().await.expect("nothing stands in the way");
-}
-
-#[tokio::test]
-async fn sqlite_keeps_its_promises() {
-    let (_folder, path) = place();
-    let open = || async { Ok(Arc::new(Sqlite::open(&path).await?) as Arc<dyn Store>) };
-    let report = conformance::check(open).await.expect("it keeps its promises");
-    assert_eq!(report.kept.len(), KEPT_BY_ALL + 1);
-    assert_eq!(report.unpromised, [""; 0]);
-}
+use crate::place::{closed_store, contents, entry, key, mode, opened, place, realm};
 
 #[tokio::test]
 async fn folder_and_files_are_their_owners_alone() {
@@ -90,95 +22,6 @@ async fn folder_and_files_are_their_owners_alone() {
     for (file, mode, _) in files {
         assert_eq!(mode, 0o600, "{file:?}");
     }
-}
-
-#[tokio::test]
-async fn what_is_open_to_others_is_refused_and_left_as_it_was() {
-    //
-    let (_folder, path) = place();
-    closed_store(&path).await;
-    for name in ["", "records.sqlite3", "partner-keys.sqlite3"] {
-        let wide = path.join(name);
-        let was = mode(&wide);
-        set_mode(&wide, was | 0o040);
-        let before = contents(&path);
-        assert!(refusal(&path).await.contains("open to others"), "{name}");
-        assert_eq!(contents(&path), before, "{name}");
-        set_mode(&wide, was);
-    }
-    opened(&path).await;
-}
-
-#[tokio::test]
-async fn a_symbolic_link_anywhere_in_the_path_is_refused() {
-    //
-    let (folder, path) = place();
-    closed_store(&path).await;
-    let root = folder.path().canonicalize().expect("it is there");
-    symlink(&path, root.join("link")).expect("a link");
-    symlink(&root, root.join("above")).expect("a link");
-    for linked in [root.join("link"), root.join("above").join("store")] {
-        assert!(refusal(&linked).await.contains("symbolic link"), "{linked:?}");
-    }
-    fs::rename(path.join("records.sqlite3"), root.join("elsewhere")).expect("ours");
-    symlink(root.join("elsewhere"), path.join("records.sqlite3")).expect("a link");
-    assert!(refusal(&path).await.contains("link"));
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_store_is_refused_and_left_as_it_was() {
-    // F-14
-    let (_folder, path) = place();
-    fs::DirBuilder::new().mode(0o700).create(&path).expect("a folder");
-    let file = path.join("records.sqlite3");
-    let foreign = Connection::open(&file).expect("a database");
-    foreign.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a)").expect("a table");
-    drop(foreign);
-    let foreign = fs::read(&file).expect("its bytes");
-    for bytes in [foreign, b"not a database".to_vec(), vec![0; 4096]] {
-        fs::write(&file, bytes).expect("ours");
-        set_mode(&file, 0o600);
-        let before = contents(&path);
-        assert!(refusal(&path).await.contains("no store"));
-        assert_eq!(contents(&path), before);
-    }
-}
-
-#[tokio::test]
-async fn a_store_made_for_a_newer_version_is_refused_and_left_as_it_was() {
-    // F-26
-    for name in ["records.sqlite3", "partner-keys.sqlite3"] {
-        let (_folder, path) = place();
-        closed_store(&path).await;
-        let db = Connection::open(path.join(name)).expect("a database");
-        db.pragma_update(None, "user_version", 2).expect("ours");
-        drop(db);
-        let before = contents(&path);
-        assert!(refusal(&path).await.contains("newer version"), "{name}");
-        assert_eq!(contents(&path), before, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn records_without_their_partner_keys_are_refused() {
-    let (_folder, path) = place();
-    closed_store(&path).await;
-    fs::remove_file(path.join("partner-keys.sqlite3")).expect("ours");
-    let before = contents(&path);
-    assert!(refusal(&path).await.contains("partner keys is missing"));
-    assert_eq!(contents(&path), before);
-}
-
-#[tokio::test]
-async fn partner_keys_of_another_store_are_refused() {
-    // F-14
-    let (_folder, path) = place();
-    let (_other_folder, other) = place();
-    closed_store(&path).await;
-    closed_store(&other).await;
-    let name = "partner-keys.sqlite3";
-    fs::copy(other.join(name), path.join(name)).expect("ours");
-    assert!(refusal(&path).await.contains("another store"));
 }
 
 #[tokio::test]
@@ -212,6 +55,41 @@ async fn no_byte_of_a_removed_partner_key_is_left_in_a_file() {
     assert!(holds());
     store.remove(&place, at).await.expect("unmoved");
     assert!(!holds());
+}
+
+#[tokio::test]
+async fn a_destroyed_key_leaves_the_log_once_no_reader_holds_it() {
+    //
+    const MARKER: &str = "canary-7a10-wrapped-partner-key";
+    let (_folder, path) = place();
+    let store = opened(&path).await;
+    let holds = || {
+        contents(&path).into_iter().any(|(_, _, bytes)| {
+            bytes.windows(MARKER.len()).any(|window| window == MARKER.as_bytes())
+        })
+    };
+    let place = key(Kind::PartnerKey, "gone");
+    let at = store.put(&place, entry(MARKER), Expect::Absent).await.expect("absent");
+    let reader = Connection::open(path.join("partner-keys.sqlite3")).expect("a database");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM record").expect("a snapshot");
+    store.remove(&place, at).await.expect("unmoved");
+    assert!(holds(), "the reader needs it");
+    reader.execute_batch("COMMIT").expect("it had only read");
+    store.put(&key(Kind::Consent, "a"), entry("text"), Expect::Absent).await.expect("absent");
+    assert!(!holds());
+}
+
+#[tokio::test]
+async fn a_clock_at_its_end_is_damage_and_ends_no_writer() {
+    let (_folder, path) = place();
+    let store = opened(&path).await;
+    let db = Connection::open(path.join("records.sqlite3")).expect("a database");
+    let place = key(Kind::Consent, "a");
+    db.execute("UPDATE clock SET revision = ?1", [i64::MAX]).expect("ours");
+    let failed = store.put(&place, entry("text"), Expect::Absent).await;
+    assert!(matches!(failed, Err(StoreError::Damaged { .. })), "{failed:?}");
+    db.execute("UPDATE clock SET revision = 1", []).expect("ours");
+    store.put(&place, entry("text"), Expect::Absent).await.expect("mended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! A broker whose Entra and Partner Center are wiremock's, and what must hold whatever they answer.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cpv_consent::store::Sqlite;
@@ -11,6 +12,7 @@ use cpv_consent::{
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderName, Request};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
@@ -310,6 +312,12 @@ impl Stage {
 }
 
 /// The refusal of an ID token.
+/// What came of a request whose deadline is over: nobody waits for it any longer.
+pub async fn cut<T>(asking: JoinHandle<T>) -> T {
+    let ended = tokio::time::timeout(Duration::from_secs(30), asking).await;
+    ended.expect("its deadline did not end it").expect("no panic")
+}
+
 pub fn id_token_error(outcome: Result<Found, Error>) -> IdTokenError {
     match outcome {
         Err(Error::IdToken(error)) => error,

@@ -30,6 +30,7 @@ async fn state(stage: &Stage) -> ConsentState {
 async fn onboarded() -> (Stage, String) {
     let stage = Stage::new().await;
     stage.onboard().await;
+    stage.clock.advance(10 * MINUTE); // a younger token is not replaced
     stage.own().await.expect("a token");
     let kept = stage.last_issued();
     stage.clock.advance(2 * HOUR);

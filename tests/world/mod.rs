@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses its own part of it
 
+pub mod fleet;
 pub mod raw;
 pub mod recorder;
 
@@ -47,7 +48,11 @@ impl World {
 
     /// A vendor with this credential.
     pub async fn proving(credential: ClientCredential) -> Self {
-        let clock = VirtualClock::default();
+        Self::told_by(VirtualClock::default(), credential).await
+    }
+
+    /// A world that begins when this clock says.
+    pub async fn told_by(clock: VirtualClock, credential: ClientCredential) -> Self {
         let entra = Emulator::builder().clock(clock.clone()).start().await.expect("free ports");
         let app = registration_proving(cloud(&entra), credential);
         entra.register(&app);

@@ -1,12 +1,13 @@
 //! A store for each promise, broken in that one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use cpv_consent::Sealed;
 use cpv_consent::store::conformance;
 use cpv_consent::store::{
-    Entry, Expect, Filter, Key, Kind, Memory, Page, Promises, Revision, Selection, Store,
+    Cursor, Entry, Expect, Filter, Key, Kind, Memory, Page, Promises, Revision, Selection, Store,
     StoreError, Stored,
 };
 
@@ -14,42 +15,58 @@ use cpv_consent::store::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     ForgetsDue,
+    KeepsNoPartnerKeys,
     IgnoresAbsent,
     IgnoresRevisions,
     ForgetsToRemove,
+    IgnoresCase,
+    CutsLongIds,
     ListsPartnerKeysToo,
     LosesRecordsBetweenPages,
-    IgnoresCase,
+    PagesByOffset,
     ListsTooEarly,
     IgnoresTheMark,
+    NumbersBeforeItShows,
     NamesNoRealm,
     ChecksBeforeItWrites,
+    CallsItselfShared,
     CallsItselfDurable,
+    WritesInTwoSteps,
+    CutsLongRecords,
+    TellsWhatWasTooLong,
 }
 
-const EACH: [(Fault, &str); 12] = [
+const EACH: [(Fault, &str); 20] = [
     (Fault::ForgetsDue, "a_put_is_read_back"),
+    (Fault::KeepsNoPartnerKeys, "a_put_is_read_back"),
     (Fault::IgnoresAbsent, "absent_means_absent"),
     (Fault::IgnoresRevisions, "a_moved_revision_conflicts"),
     (Fault::ForgetsToRemove, "a_removed_record_is_gone"),
+    (Fault::IgnoresCase, "identities_never_mix"),
+    (Fault::CutsLongIds, "identities_never_mix"),
     (Fault::ListsPartnerKeysToo, "a_list_is_bound_to_its_realm_and_kind"),
     (Fault::LosesRecordsBetweenPages, "pages_return_each_record_once"),
-    (Fault::IgnoresCase, "identities_never_mix"),
+    (Fault::PagesByOffset, "pages_return_each_record_once"),
     (Fault::ListsTooEarly, "due_records_come_oldest_first"),
     (Fault::IgnoresTheMark, "changes_come_in_order"),
+    (Fault::NumbersBeforeItShows, "changes_come_in_order"),
     (Fault::NamesNoRealm, "realms_names_every_realm_that_has_a_record"),
     (Fault::ChecksBeforeItWrites, "one_of_many_racing_writers_wins"),
+    (Fault::CallsItselfShared, "one_of_many_racing_writers_wins"),
     (Fault::CallsItselfDurable, "what_was_written_survives_reopening"),
+    (Fault::WritesInTwoSteps, "a_dropped_call_has_happened_or_not"),
+    (Fault::CutsLongRecords, "what_goes_beyond_its_promises_is_kept_whole_or_refused"),
+    (Fault::TellsWhatWasTooLong, "no_error_shows_what_is_in_a_record"),
 ];
 
 #[tokio::test]
 async fn each_broken_promise_is_found_by_its_name() {
     for (fault, promise) in EACH {
-        let shared: Arc<dyn Store> = Arc::new(Broken { inner: Memory::new(), fault });
+        let shared: Arc<dyn Store> = Arc::new(Broken::new(fault));
         let open = || async {
             match fault {
-                Fault::CallsItselfDurable => {
-                    Ok(Arc::new(Broken { inner: Memory::new(), fault }) as Arc<dyn Store>)
+                Fault::CallsItselfDurable | Fault::CallsItselfShared => {
+                    Ok(Arc::new(Broken::new(fault)) as Arc<dyn Store>)
                 }
                 _ => Ok(Arc::clone(&shared)),
             }
@@ -71,12 +88,19 @@ async fn revisions_that_count_each_record_alone_are_found() {
 struct Broken {
     inner: Memory,
     fault: Fault,
+    /// Records that were written and do not show in lists yet.
+    hidden: Mutex<HashSet<Revision>>,
 }
 
 impl Broken {
+    fn new(fault: Fault) -> Self {
+        Self { inner: Memory::new(), fault, hidden: Mutex::default() }
+    }
+
     fn key(&self, key: &Key) -> Key {
         let id = match self.fault {
             Fault::IgnoresCase => key.id().to_ascii_lowercase(),
+            Fault::CutsLongIds => key.id().chars().take(2000).collect(),
             _ => key.id().to_owned(),
         };
         Key::new(key.realm().clone(), key.kind(), key.partner(), id)
@@ -99,6 +123,67 @@ impl Broken {
             _ => Ok(expect),
         }
     }
+
+    /// What becomes of an entry on its way in.
+    fn altered(&self, key: &Key, entry: Entry) -> Result<Entry, StoreError> {
+        let bytes = entry.sealed.as_bytes();
+        let longest = self.promises().longest_record;
+        match self.fault {
+            Fault::ForgetsDue => Ok(Entry { due: None, ..entry }),
+            Fault::KeepsNoPartnerKeys if key.kind() == Kind::PartnerKey => {
+                Err(StoreError::unfit("no keys here"))
+            }
+            Fault::CutsLongRecords if bytes.len() > longest => {
+                Ok(Entry { sealed: Sealed::from_bytes(bytes[..longest].to_vec()), ..entry })
+            }
+            Fault::TellsWhatWasTooLong if bytes.len() > longest => {
+                Err(StoreError::unfit(String::from_utf8_lossy(bytes).into_owned()))
+            }
+            _ => Ok(entry),
+        }
+    }
+
+    async fn by_halves(
+        &self,
+        key: &Key,
+        entry: Entry,
+        expect: Expect,
+    ) -> Result<Revision, StoreError> {
+        let half = Entry { due: None, ..entry.clone() };
+        let at = self.inner.put(key, half, expect).await?;
+        tokio::task::yield_now().await;
+        self.inner.put(key, entry, Expect::At(at)).await
+    }
+
+    /// Every other record shows later than the one after it.
+    async fn shows_later(
+        &self,
+        key: &Key,
+        entry: Entry,
+        expect: Expect,
+    ) -> Result<Revision, StoreError> {
+        let revision = self.inner.put(key, entry, expect).await?;
+        if revision.number() % 2 == 1 {
+            self.hidden.lock().expect("no panic").insert(revision);
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            self.hidden.lock().expect("no panic").remove(&revision);
+        }
+        Ok(revision)
+    }
+
+    /// Pages that begin so many records after the first.
+    async fn by_offset(&self, filter: Filter) -> Result<Page, StoreError> {
+        let Filter { cursor, limit, .. } = filter;
+        let first = cursor.map_or(0, |cursor| cursor.number as usize);
+        let all = Filter { cursor: None, limit: usize::MAX, ..filter };
+        let mut records = self.inner.list(all).await?.records.split_off(first);
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let next = more.then(|| Cursor { number: (first + limit) as u64, id: String::new() });
+        Ok(Page { records, next, ..Page::default() })
+    }
 }
 
 #[async_trait]
@@ -107,16 +192,15 @@ impl Store for Broken {
         self.inner.get(&self.key(key)).await
     }
 
-    async fn put(
-        &self,
-        key: &Key,
-        mut entry: Entry,
-        expect: Expect,
-    ) -> Result<Revision, StoreError> {
+    async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
         let key = self.key(key);
         let expect = self.forgiven(&key, expect).await?;
-        entry.due = entry.due.filter(|_| self.fault != Fault::ForgetsDue);
-        self.inner.put(&key, entry, expect).await
+        let entry = self.altered(&key, entry)?;
+        match self.fault {
+            Fault::WritesInTwoSteps => self.by_halves(&key, entry, expect).await,
+            Fault::NumbersBeforeItShows => self.shows_later(&key, entry, expect).await,
+            _ => self.inner.put(&key, entry, expect).await,
+        }
     }
 
     async fn remove(&self, key: &Key, at: Revision) -> Result<(), StoreError> {
@@ -128,7 +212,11 @@ impl Store for Broken {
     }
 
     async fn list(&self, mut filter: Filter) -> Result<Page, StoreError> {
+        if self.fault == Fault::PagesByOffset {
+            return self.by_offset(filter).await;
+        }
         let keys = Filter { kind: Kind::PartnerKey, ..filter.clone() };
+        let of_keys = filter.kind == Kind::PartnerKey;
         filter.selection = match (self.fault, filter.selection) {
             (Fault::ListsTooEarly, Selection::DueBy(by)) => {
                 Selection::DueBy(by + std::time::Duration::from_secs(1))
@@ -139,12 +227,14 @@ impl Store for Broken {
             (_, selection) => selection,
         };
         let mut page = self.inner.list(filter).await?;
-        if self.fault == Fault::ListsPartnerKeysToo {
+        if self.fault == Fault::ListsPartnerKeysToo && !of_keys {
             page.records.extend(self.inner.list(keys).await?.records);
         }
         if self.fault == Fault::LosesRecordsBetweenPages && page.next.is_some() {
             page.records.pop();
         }
+        let hidden = self.hidden.lock().expect("no panic");
+        page.records.retain(|stored| !hidden.contains(&stored.revision));
         Ok(page)
     }
 
@@ -156,8 +246,13 @@ impl Store for Broken {
     }
 
     fn promises(&self) -> Promises {
-        let durable = self.fault == Fault::CallsItselfDurable;
-        Promises { durable, ..self.inner.promises() }
+        Promises {
+            durable: self.fault == Fault::CallsItselfDurable,
+            shared_between_processes: self.fault == Fault::CallsItselfShared,
+            // Memory refuses what is longer than it promises, so these promise less.
+            longest_record: 100_000,
+            ..self.inner.promises()
+        }
     }
 }
 

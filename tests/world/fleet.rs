@@ -1,0 +1,238 @@
+//! Processes of a fleet: this test program, run again as often as is wanted.
+//!
+//! A test program that uses them has a test `fleet_process`, ignored, that calls [`serve`].
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cpv_consent::store::{Postgres, Sqlite, Store};
+use cpv_consent::{
+    Broker, ClientCredential, Cloud, Event, KeyRing, LocalKey, Origins, Resource, TenantId,
+    VirtualClock,
+};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::{HOUR, SECRET, World};
+
+/// The test that a process of a fleet is.
+const ENTRY: &str = "fleet_process";
+const ORDER: &str = "CPV_FLEET";
+/// What a process says stands behind this word, since the test harness writes to the same place.
+const WORD: &str = "FLEET ";
+/// Nothing here takes so long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a process is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Order {
+    store: String,
+    key: [u8; 32],
+    login: String,
+    partner_center: String,
+    graph: String,
+    partner: String,
+    callers: usize,
+    shares: bool,
+}
+
+/// What a process has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// How many callers got a token.
+    pub tokens: usize,
+    /// How many different ones.
+    pub distinct: usize,
+    /// What the others got.
+    pub errors: Vec<String>,
+    /// How many exchanges it made.
+    pub exchanges: usize,
+    /// How many of them replaced the stored refresh token.
+    pub rotations: usize,
+}
+
+/// Opens a store by its description: `sqlite:/folder` or `postgres:URL`.
+pub async fn open(description: &str) -> Arc<dyn Store> {
+    match description.split_once(':') {
+        Some(("sqlite", folder)) => Arc::new(Sqlite::open(folder).await.expect("a store")),
+        Some(("postgres", url)) => Arc::new(Postgres::connect(url).await.expect("a store")),
+        _ => panic!("no such store: {description}"),
+    }
+}
+
+/// A fleet with a partner whose stored token is two hours old, and who has no access token left.
+pub struct Fleet {
+    pub world: World,
+    pub store: String,
+}
+
+impl Fleet {
+    /// `store` describes the store to use; without it, a folder of SQLite files.
+    pub async fn new(store: Option<String>) -> Self {
+        let start = std::time::SystemTime::now() - 2 * HOUR;
+        let credential = ClientCredential::secret(SECRET).expect("plain text");
+        let world = World::told_by(VirtualClock::starting_at(start), credential).await;
+        let folder = world.store_folder();
+        let store = store.unwrap_or_else(|| format!("sqlite:{}", folder.display()));
+        let fleet = Self { world, store };
+        fleet.world.onboard(&fleet.broker().await).await;
+        fleet.world.clock.advance(2 * HOUR);
+        fleet.world.entra.forget_ledger();
+        fleet
+    }
+
+    /// A broker of this process on the same store.
+    pub async fn broker(&self) -> Broker {
+        self.world.builder(open(&self.store).await).build().await.expect("a broker")
+    }
+
+    /// A process, which waits to be told to begin.
+    pub async fn process(&self, callers: usize, shares: bool) -> Process {
+        let entra = &self.world.entra;
+        let order = Order {
+            store: self.store.clone(),
+            key: *self.world.sealing_key(),
+            login: entra.login_origin().to_string(),
+            partner_center: entra.partner_center_origin().to_string(),
+            graph: entra.graph_origin().to_string(),
+            partner: self.world.contoso.to_string(),
+            callers,
+            shares,
+        };
+        let mut child = Command::new(std::env::current_exe().expect("a program"))
+            .args([ENTRY, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(ORDER, serde_json::to_string(&order).expect("plain values"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("a process");
+        let tell = child.stdin.take().expect("piped");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut process = Process { child, tell, lines };
+        assert_eq!(process.said().await, "ready");
+        process
+    }
+
+    /// How many refresh tokens were redeemed, by whomever.
+    pub fn redemptions(&self) -> usize {
+        use cpv_consent::emulator::Grant;
+        self.world.entra.count_tokens(|request| request.grant == Some(Grant::RefreshToken))
+    }
+
+    /// When the stored refresh token dies: it tells one stored token from another.
+    pub async fn deadline(&self) -> std::time::SystemTime {
+        let broker = self.broker().await;
+        let consent = broker.partner(self.world.contoso).consent().await.expect("readable");
+        consent.expect("stored").deadline()
+    }
+}
+
+/// A process of the fleet, killed when dropped.
+pub struct Process {
+    child: Child,
+    tell: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    /// Its callers ask now.
+    pub async fn go(&mut self) {
+        self.tell.write_all(b"go\n").await.expect("it listens");
+    }
+
+    /// What it did, once it has done it.
+    pub async fn report(mut self) -> Report {
+        serde_json::from_str(&self.said().await).expect("a report")
+    }
+
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it ran");
+    }
+
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("the program kill").success());
+    }
+
+    async fn said(&mut self) -> String {
+        let next = async {
+            while let Some(line) = self.lines.next_line().await.expect("readable") {
+                if let Some((_, said)) = line.split_once(WORD) {
+                    return said.to_owned();
+                }
+            }
+            panic!("the process has ended");
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("it hangs")
+    }
+}
+
+/// What a process of a fleet does. Without an order it does nothing: somebody runs ignored tests.
+pub async fn serve() {
+    let Ok(order) = std::env::var(ORDER) else { return };
+    let order: Order = serde_json::from_str(&order).expect("an order");
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let broker = broker(&order, &events).await;
+    println!("\n{WORD}ready");
+    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
+        .await
+        .expect("no panic")
+        .expect("told to go");
+    let mut report = ask(&broker, &order).await;
+    for event in events.lock().expect("events").iter() {
+        if let Event::Exchanged { rotated, .. } = event {
+            report.exchanges += 1;
+            report.rotations += usize::from(*rotated);
+        }
+    }
+    println!("\n{WORD}{}", serde_json::to_string(&report).expect("plain values"));
+    broker.close(Duration::from_secs(10)).await;
+}
+
+async fn broker(order: &Order, events: &Arc<Mutex<Vec<Event>>>) -> Broker {
+    let Order { login, partner_center, graph, .. } = order;
+    let origins = Origins { login, partner_center, graph };
+    let cloud = Cloud::danger_loopback("emulator", origins).expect("loopback origins");
+    let keys = KeyRing::new(LocalKey::from_bytes("test-1", &order.key).expect("a random key"));
+    let events = events.clone();
+    let builder = Broker::builder(super::registration(cloud), open(&order.store).await, keys)
+        .observer(move |event: &Event| events.lock().expect("events").push(event.clone()));
+    let builder = if order.shares { builder.share_access_tokens() } else { builder };
+    builder.build().await.expect("a broker")
+}
+
+async fn ask(broker: &Broker, order: &Order) -> Report {
+    let partner = TenantId::parse(&order.partner).expect("a GUID");
+    let callers: Vec<_> = (0..order.callers)
+        .map(|_| {
+            let broker = broker.clone();
+            tokio::spawn(
+                async move { broker.partner(partner).token(Resource::PartnerCenter).await },
+            )
+        })
+        .collect();
+    let (mut report, mut secrets) = (Report::default(), std::collections::BTreeSet::new());
+    for caller in callers {
+        match caller.await.expect("no panic") {
+            Ok(token) => {
+                report.tokens += 1;
+                secrets.insert(token.secret().expose().to_owned());
+            }
+            Err(error) => report.errors.push(error.to_string()),
+        }
+    }
+    report.distinct = secrets.len();
+    report
+}
