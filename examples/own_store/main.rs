@@ -1,0 +1,87 @@
+//! A store of your own: proven by the suite, then put to work. The whole store is `json_file.rs`;
+//! a broker keeps a consent in it, given on the emulator. Run it without any argument.
+
+mod json_file;
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpv_consent::emulator::{Browser, Emulator, User};
+use cpv_consent::store::{Store, conformance};
+use cpv_consent::{
+    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, KeyRing,
+    LocalKey, Origins, Resource, TenantId,
+};
+
+use json_file::JsonFile;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    prove(folder.path()).await?;
+    put_to_work(folder.path()).await
+}
+
+/// Five lines, and a store is proven.
+async fn prove(folder: &Path) -> Outcome {
+    println!("proving  the store against every promise; it takes a moment");
+    let path = folder.join("proof.json");
+    let open = || async { Ok(Arc::new(JsonFile::open(path.clone())?) as Arc<dyn Store>) };
+    let report = conformance::check(open).await?;
+    println!("   kept  {}", report.kept.join("\n         "));
+    Ok(())
+}
+
+async fn put_to_work(folder: &Path) -> Outcome {
+    let entra = Emulator::builder().start().await?;
+    let app = registration(&entra)?;
+    entra.register(&app);
+    let contoso = entra.add_tenant("Contoso");
+    let admin = entra.add_user(contoso, "admin@contoso.example");
+    let key = LocalKey::generate("2026-11")?.to_base64();
+    let open = async || -> Outcome<Broker> {
+        let store = JsonFile::open(folder.join("consents.json"))?;
+        let keys = KeyRing::new(LocalKey::from_base64("2026-11", key.expose())?);
+        Ok(Broker::builder(app.clone(), store, keys).build().await?)
+    };
+    let broker = open().await?;
+    onboard(&broker, contoso, &admin).await?;
+    broker.close(Duration::from_secs(10)).await;
+
+    println!(" closed  and opened again from disk");
+    let token = open().await?.partner(contoso).token(Resource::PartnerCenter).await?;
+    println!("  token  for {} at {}", token.resource(), token.tenant());
+    entra.shutdown().await;
+    Ok(())
+}
+
+async fn onboard(broker: &Broker, partner: TenantId, admin: &User) -> Outcome {
+    let pending = broker.partner(partner).request_consent(AccountId::new("example-account")?);
+    let pending = pending.await?;
+    let mut browser = Browser::new();
+    browser.keep_cookie(pending.browser_key().set_cookie().to_str()?);
+    let callback = browser.consent(pending.authorize_url(), admin).await?;
+    let found = broker.capture_consent(Callback::from_request(&callback)?).await?;
+    let consent = found.confirm().await?;
+    println!("consent  of {} by {}", consent.partner(), consent.user());
+    Ok(())
+}
+
+fn registration(entra: &Emulator) -> Outcome<AppRegistration> {
+    let origins = Origins {
+        login: entra.login_origin(),
+        partner_center: entra.partner_center_origin(),
+        graph: entra.graph_origin(),
+    };
+    let cloud = Cloud::danger_loopback("emulator", origins)?;
+    let home = entra.add_tenant("The vendor");
+    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
+    let credential = ClientCredential::secret("only-for-the-emulator")?;
+    let redirect = "https://panel.example/consent/callback";
+    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
+    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
+}
