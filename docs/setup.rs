@@ -5,7 +5,6 @@ pub use std::sync::Arc;
 
 use bytes::Bytes;
 pub use cpv_consent::emulator::{Browser, Emulator, Failure, Rule, User};
-use cpv_consent::store::{Entry, Expect, Key, Kind, Memory, Store, StoreError};
 pub use cpv_consent::*;
 
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -89,52 +88,6 @@ pub fn before_consent(story: impl AsyncFnOnce(Scene) -> Outcome) -> Outcome {
 #[allow(dead_code)]
 pub fn after_consent(story: impl AsyncFnOnce(Scene) -> Outcome) -> Outcome {
     run(async { story(Scene::onboarded().await?).await })
-}
-
-/// Shows what the removal of single records comes to: a damaged consent no longer stands in the way,
-/// and without its partner's key a copy of a row is dead.
-#[allow(dead_code)]
-pub fn removal<Remove>(remove: Remove) -> Outcome
-where
-    Remove: AsyncFn(&Arc<Memory>, &AppRegistration, Kind, TenantId) -> Result<(), StoreError>,
-{
-    before_consent(async |Scene { app, clock, contoso, account, admin, .. }| {
-        let store = Arc::new(Memory::new());
-        let key = LocalKey::generate("a")?.to_base64();
-        let open = async || -> Outcome<Broker> {
-            let keys = KeyRing::new(LocalKey::from_base64("a", key.expose())?);
-            let builder = Broker::builder(app.clone(), store.clone(), keys);
-            Ok(builder.clock(clock.clone()).build().await?)
-        };
-        let broker = open().await?;
-        let partner = broker.partner(contoso);
-        let onboard = async || -> Outcome {
-            let request = walk(&partner.request_consent(account.clone()).await?, &admin).await?;
-            capture(&broker, &request).await?.confirm().await?;
-            Ok(())
-        };
-        onboard().await?;
-        let place = Key::new(app.realm(), Kind::Consent, Some(contoso), contoso.to_string());
-        let whole = store.get(&place).await?.ok_or("a consent")?;
-        let sealed = Sealed::from_bytes(b"damaged".to_vec());
-        store.put(&place, Entry { sealed, due: None }, Expect::At(whole.revision)).await?;
-        let blocked = partner.request_consent(account.clone()).await;
-        assert!(matches!(blocked, Err(Error::Damaged { .. })));
-        remove(&store, &app, Kind::Consent, contoso).await?;
-        onboard().await?;
-        partner.token(Resource::PartnerCenter).await?;
-
-        let copy = store.get(&place).await?.ok_or("a consent")?.entry;
-        partner.withdraw().await?;
-        remove(&store, &app, Kind::Consent, contoso).await?;
-        remove(&store, &app, Kind::PartnerKey, contoso).await?;
-        assert!(partner.consent().await?.is_none());
-        store.put(&place, copy, Expect::Absent).await?;
-        let restarted = open().await?;
-        let dead = restarted.partner(contoso).consent().await;
-        assert!(matches!(dead, Err(Error::Damaged { .. })));
-        Ok(())
-    })
 }
 
 fn run(story: impl Future<Output = Outcome>) -> Outcome {
