@@ -280,51 +280,59 @@ impl Authority {
 /// Where a record lives: cloud, login origin, environment and application.
 ///
 /// Several brokers may share a store; every record and every list is bound to one realm.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Realm {
-    cloud: String,
-    authority: String,
-    environment: Environment,
-    application: ClientId,
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Realm(Arc<Named>);
+
+/// Written out once, for every record that is read names it.
+#[derive(PartialEq, Eq, Hash)]
+struct Named {
+    parts: [String; 4],
+    whole: String,
 }
 
 impl Realm {
     pub(crate) fn new(cloud: &Cloud, environment: Environment, application: ClientId) -> Self {
-        let authority = cloud.login().to_owned();
-        Self { cloud: cloud.name().to_owned(), authority, environment, application }
+        let [cloud, login] = [cloud.name(), cloud.login()].map(str::to_owned);
+        Self::of([cloud, login, environment.name().to_owned(), application.to_string()])
     }
 
     /// The realm that prints itself so.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let [cloud, authority, environment, application] =
-            text.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        let named = |known: &Environment| known.name() == environment;
-        let realm = Self {
-            cloud: cloud.to_owned(),
-            authority: authority.to_owned(),
-            environment: Environment::ALL.into_iter().find(named)?,
-            application: ClientId::parse(application).ok()?,
-        };
-        (realm.to_string() == text).then_some(realm)
+        let parts: [&str; 4] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let [_, _, environment, application] = parts;
+        Environment::ALL.into_iter().find(|known| known.name() == environment)?;
+        let canonical = ClientId::parse(application).ok()?.to_string();
+        (canonical == application).then(|| Self::of(parts.map(str::to_owned)))
+    }
+
+    fn of(parts: [String; 4]) -> Self {
+        let whole = parts.join(" ");
+        Self(Arc::new(Named { parts, whole }))
     }
 
     /// The parts that name this realm, in the order in which they are bound into each record:
     /// cloud, login origin, environment, application.
     #[must_use]
-    pub fn parts(&self) -> [String; 4] {
-        [
-            self.cloud.clone(),
-            self.authority.clone(),
-            self.environment.name().to_owned(),
-            self.application.to_string(),
-        ]
+    pub fn parts(&self) -> &[String; 4] {
+        &self.0.parts
+    }
+
+    /// The parts as one text, each set apart by a space.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.whole
     }
 }
 
 impl fmt::Display for Realm {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cloud, authority, environment, application } = self;
-        write!(out, "{cloud} {authority} {} {application}", environment.name())
+        out.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Realm({self})")
     }
 }
 

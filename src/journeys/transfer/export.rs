@@ -104,7 +104,7 @@ impl<'b> Export<'b> {
     pub async fn run(mut self) -> Result<Exported, Error> {
         let (writer, code) =
             ParcelWriter::begin(self.to, self.recipient).map_err(LedgerError::from)?;
-        let manifest = Manifest { realm: self.desk.ledger.realm().parts() };
+        let manifest = Manifest { realm: self.desk.ledger.realm().parts().clone() };
         let mut writer = written(writer, plaintext(&manifest), false).await?;
         let (mut exported, mut cursor) = (Exported::begun(code), None);
         loop {

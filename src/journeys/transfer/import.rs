@@ -167,7 +167,7 @@ type Taken = Result<(TenantId, ImportOutcome), Error>;
 impl Transfer {
     fn check(&self, manifest: &Manifest) -> Result<(), TransferError> {
         let own = self.ledger.realm().parts();
-        if manifest.realm == own {
+        if manifest.realm == *own {
             return Ok(());
         }
         if !manifest.is_plain() {

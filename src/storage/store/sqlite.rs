@@ -144,7 +144,7 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        self.site.check_in_place()?;
+        self.site.check_in_place_lately()?;
         self.site.check_trusted()?;
         let idle = self.idle().pop();
         let connection = idle.map_or_else(|| schema::connect_to_read(&self.site), Ok)?;

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Error, OptionalExtension, Row as SqlRow, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use crate::model::clock::{from_unix_seconds, unix_seconds};
 use crate::model::tenant::TenantId;
@@ -29,7 +29,6 @@ struct File {
     insert: &'static str,
     update: &'static str,
     remove: &'static str,
-    set_clock: &'static str,
 }
 
 macro_rules! file {
@@ -80,7 +79,6 @@ macro_rules! file {
                 ".realm WHERE name = ?1)
                    AND kind = ?2 AND id = ?3 AND revision = ?4"
             ),
-            set_clock: concat!("UPDATE ", $schema, ".clock SET revision = ?1"),
         }
     };
 }
@@ -119,7 +117,7 @@ impl Row {
 
 pub(super) fn read(db: &Connection, key: &Key) -> rusqlite::Result<Option<Row>> {
     let mut statement = db.prepare_cached(file_of(key.kind()).read)?;
-    let place = params![key.realm().to_string(), key.kind().name(), key.id()];
+    let place = params![key.realm().as_str(), key.kind().name(), key.id()];
     statement.query_row(place, |row| Row::found(key.clone(), row)).optional()
 }
 
@@ -131,7 +129,7 @@ pub(super) fn put(
     expect: Expect,
     clock: &mut Clock,
 ) -> rusqlite::Result<Option<Revision>> {
-    let revision = clock.tick(key.kind())?;
+    let revision = clock.tick();
     let written = match expect {
         Expect::Absent => insert(db, key, entry, revision)?,
         Expect::At(at) => update(db, key, entry, at, revision)?,
@@ -146,45 +144,37 @@ pub(super) fn remove(
     at: Revision,
     clock: &mut Clock,
 ) -> rusqlite::Result<Option<Revision>> {
-    let revision = clock.tick(key.kind())?;
-    let realm = key.realm().to_string();
+    let revision = clock.tick();
+    let realm = key.realm().as_str();
     let place = params![realm, key.kind().name(), key.id(), signed(at.number())];
     let removed = db.prepare_cached(file_of(key.kind()).remove)?.execute(place)?;
     Ok((removed == 1).then_some(Revision::new(revision.unsigned_abs())))
 }
 
-/// The last revision, read at the start of a transaction and written once at its end.
-///
-/// Each file knows it, for a loss of power may save the file of keys and not the other one, and a
-/// backup may bring back an older file of records.
+/// The revisions that one transaction gives. To take them is its first statement, so that it is what
+/// waits for other writers.
 pub(super) struct Clock {
-    last: i64,
-    ticked_for_keys: bool,
+    given: i64,
 }
 
 impl Clock {
-    pub(super) fn read(db: &Connection) -> rusqlite::Result<Self> {
-        const SQL: &str = "
-            SELECT max(records.revision, keys.revision)
-            FROM main.clock AS records, partner_keys.clock AS keys";
-        let last = db.prepare_cached(SQL)?.query_row([], |row| row.get(0))?;
-        Ok(Self { last, ticked_for_keys: false })
-    }
-
-    pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<()> {
-        db.prepare_cached(File::MAIN.set_clock)?.execute([self.last])?;
-        if self.ticked_for_keys {
-            db.prepare_cached(File::KEYS.set_clock)?.execute([self.last])?;
+    /// Takes one for each change. The file of keys knows how far it went, too: a loss of power may
+    /// save it and not the other one, and a backup may bring back older records.
+    pub(super) fn advance(db: &Connection, changes: usize, in_keys: bool) -> rusqlite::Result<Self> {
+        const TAKE: &str = "UPDATE main.clock SET revision = revision + ?1";
+        const LAST: &str = "SELECT revision FROM main.clock";
+        let changes = i64::try_from(changes).unwrap_or(i64::MAX);
+        db.prepare_cached(TAKE)?.execute([changes])?;
+        let last: i64 = db.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
+        if in_keys {
+            db.prepare_cached("UPDATE partner_keys.clock SET revision = ?1")?.execute([last])?;
         }
-        Ok(())
+        Ok(Self { given: last - changes })
     }
 
-    /// Only a number that somebody wrote into the file by hand has none after it.
-    fn tick(&mut self, kind: Kind) -> rusqlite::Result<i64> {
-        let next = self.last.checked_add(1);
-        self.last = next.ok_or(Error::IntegralValueOutOfRange(0, self.last))?;
-        self.ticked_for_keys |= kind == Kind::PartnerKey;
-        Ok(self.last)
+    const fn tick(&mut self) -> i64 {
+        self.given += 1;
+        self.given
     }
 }
 
@@ -298,8 +288,8 @@ pub(super) fn spelled(filter: &Filter) -> Spelled {
 
 fn insert(db: &Connection, key: &Key, entry: &Entry, revision: i64) -> rusqlite::Result<usize> {
     let file = file_of(key.kind());
-    let realm = key.realm().to_string();
-    db.prepare_cached(file.add_realm)?.execute([&realm])?;
+    let realm = key.realm().as_str();
+    db.prepare_cached(file.add_realm)?.execute([realm])?;
     let (partner, due) = (partner_of(key), entry.due.map(seconds));
     let sealed = entry.sealed.as_bytes();
     let row = params![realm, key.kind().name(), key.id(), partner, sealed, due, revision];
@@ -314,7 +304,7 @@ fn update(
     revision: i64,
 ) -> rusqlite::Result<usize> {
     db.prepare_cached(file_of(key.kind()).update)?.execute(params![
-        key.realm().to_string(),
+        key.realm().as_str(),
         key.kind().name(),
         key.id(),
         partner_of(key),

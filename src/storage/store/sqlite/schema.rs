@@ -49,8 +49,21 @@ pub(super) fn set_up(folder: &Path) -> Result<(Connection, Arc<Site>), StoreErro
             return Err(StoreError::unusable(BECAUSE));
         }
     }
+    level_clocks(&db).map_err(|error| store_error(&error))?;
     let site = Site::of(Arc::clone(&prepared.folder), identity)?;
     Ok((db, Arc::new(site)))
+}
+
+/// No revision is given twice: after a loss of power, or with an older file of records, that of the
+/// keys may know of later ones.
+fn level_clocks(db: &Connection) -> rusqlite::Result<()> {
+    const BEHIND: &str = "revision < (SELECT revision FROM partner_keys.clock)";
+    let sql = format!("SELECT {BEHIND} FROM main.clock");
+    if db.query_row(&sql, [], |row| row.get(0))? {
+        const LATER: &str = "SET revision = (SELECT revision FROM partner_keys.clock)";
+        db.execute(&format!("UPDATE main.clock {LATER} WHERE {BEHIND}"), [])?;
+    }
+    Ok(())
 }
 
 /// A connection that writes, to the files that were set up.

@@ -31,6 +31,12 @@ impl Change {
         }
     }
 
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Put { key, .. } | Self::Remove { key, .. } => key.kind(),
+        }
+    }
+
     /// Whether a partner's key goes, or gives way to the mark of its destruction.
     fn destroys_partner_key(&self) -> bool {
         match self {
@@ -58,7 +64,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(site: Arc<Site>, connection: Connection) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(MOST_WAITING);
-        let desk = Desk { connection: Some(connection), unsynced: false, lingers: false, site };
+        let desk = Desk { connection: Some(connection), unsynced: false, lingers: true, site };
         let thread = thread::Builder::new().name("cpv-consent-writer".to_owned());
         let thread = thread
             .spawn(move || desk.work(waiting))
@@ -86,7 +92,8 @@ struct Desk {
     connection: Option<Connection>,
     /// The disk has failed to take what was written, and may have forgotten it.
     unsynced: bool,
-    /// A destroyed partner key is in the log still, for a reader held it.
+    /// A destroyed partner key may be in the log still, for a reader held it, or a process was killed
+    /// before it emptied the log.
     lingers: bool,
     /// Dropped after the connection: it tells that there may be one.
     site: Arc<Site>,
@@ -250,23 +257,27 @@ enum Failure {
     },
 }
 
+/// Locks the file of keys only for a change in it.
 fn commit(db: &mut Connection, changes: &[&Change]) -> Result<Vec<Answer>, Failure> {
-    let in_commit = |error: rusqlite::Error| Failure::Commit {
-        error: store_error(&error),
-        unsynced: is_unsynced(&error),
-    };
-    let transaction = db
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| Failure::LockedOut(store_error(&error)))?;
-    let mut clock = rows::Clock::read(&transaction).map_err(in_commit)?;
+    let locked_out = |error| Failure::LockedOut(store_error(&error));
+    let in_keys = changes.iter().any(|change| change.kind() == Kind::PartnerKey);
+    let files = if in_keys { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
+    let transaction = db.transaction_with_behavior(files).map_err(locked_out)?;
+    let clock = rows::Clock::advance(&transaction, changes.len(), in_keys);
+    let mut clock = clock.map_err(locked_out)?;
     let mut answers = Vec::with_capacity(changes.len());
     for change in changes {
         let applied = change.apply(&transaction, &mut clock);
         let applied = applied.map_err(|error| Failure::OneChange(store_error(&error)))?;
         answers.push(applied.ok_or(StoreError::Conflict));
     }
-    clock.write(&transaction).map_err(in_commit)?;
-    transaction.commit().map_err(in_commit)?;
+    if answers.iter().all(Result::is_err) {
+        return Ok(answers); // nothing to keep, not even the revisions
+    }
+    transaction.commit().map_err(|error| Failure::Commit {
+        unsynced: is_unsynced(&error),
+        error: store_error(&error),
+    })?;
     Ok(answers)
 }
 
