@@ -23,10 +23,9 @@ const VERSION: u32 = 1;
 /// The version after this one leaves what this one needs.
 pub(super) const NEWEST_SERVED: u32 = VERSION + 1;
 
-pub(super) const NO_STORE: &str =
-    "a file of its folder is no store of this crate; choose a folder for the store alone";
+pub(super) const NO_STORE: &str = "is no store of this crate; choose a folder for the store alone";
 pub(super) const TOO_NEW: &str =
-    "it was made for a newer version of this crate, two ahead or more; open it with that one";
+    "was made for a newer version of this crate, two ahead or more; open it with that one";
 pub(super) const OTHER_KEYS: &str =
     "its partner keys belong to another store; restore those that belong to these records";
 
@@ -134,13 +133,13 @@ fn alone(path: &Path) -> rusqlite::Result<Connection> {
 /// may closing the connection empty their logs: a store that is refused is left as it is.
 fn accepted(db: &Connection) -> Result<Vec<u8>, StoreError> {
     let number = |schema, pragma| db.pragma_query_value(Some(schema), pragma, |row| row.get(0));
-    for schema in [MAIN, KEYS] {
+    for (schema, name) in [(MAIN, RECORDS), (KEYS, PARTNER_KEYS)] {
         let application: u32 = number(schema, "application_id").map_err(|e| store_error(&e))?;
         if application != APPLICATION_ID {
-            return Err(StoreError::unusable(NO_STORE));
+            return Err(StoreError::unusable(format!("{name} {NO_STORE}")));
         }
         if number(schema, "user_version").map_err(|e| store_error(&e))? > NEWEST_SERVED {
-            return Err(StoreError::unusable(TOO_NEW));
+            return Err(StoreError::unusable(format!("{name} {TOO_NEW}")));
         }
     }
     let identity = |schema: &str| {
