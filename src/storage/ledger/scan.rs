@@ -28,7 +28,12 @@ impl fmt::Display for DamagedRecord {
         if let Some(partner) = self.partner.filter(|partner| partner.to_string() != self.id) {
             write!(out, " of partner {partner}")?;
         }
-        write!(out, ": {}", self.why)
+        match &self.why {
+            Unreadable::Key(error) if self.kind != Kind::PartnerKey => {
+                write!(out, ": its partner's key does not open, which is to be mended: {error}")
+            }
+            why => write!(out, ": {why}"),
+        }
     }
 }
 
@@ -39,6 +44,10 @@ pub enum Unreadable {
     /// Its own bytes.
     #[error("{0}")]
     Damaged(Damage),
+    /// The row of its partner's key, which is the one to restore. Nobody can tell how the record
+    /// itself is.
+    #[error("its partner's key is damaged, and that is the row to restore: {0}")]
+    KeyDamaged(Damage),
     /// The key of its partner, which the key ring does not open.
     #[error("{0}")]
     Key(KeyError),
@@ -115,6 +124,11 @@ impl DamagedRecord {
         error: LedgerError,
     ) -> Result<Self, LedgerError> {
         let why = match error {
+            LedgerError::Damaged { kind: Kind::PartnerKey, damage, .. }
+                if kind != Kind::PartnerKey =>
+            {
+                Unreadable::KeyDamaged(damage)
+            }
             LedgerError::Damaged { damage, .. } => Unreadable::Damaged(damage),
             LedgerError::Key { error, .. } if !may_pass(&error) => Unreadable::Key(error),
             error => return Err(error),
