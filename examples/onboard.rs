@@ -131,15 +131,13 @@ fn text(reply: &axum::http::Response<Bytes>) -> Outcome<&str> {
 /// A real partner, at Microsoft's own clouds.
 async fn onboard_for_real(settings: Settings) -> Outcome<()> {
     let Settings { app, account, key, store: folder, listen, partner } = settings;
-    let named = |what: &str, error: &dyn Error| format!("{what}: {error}");
-    let store = Sqlite::open(&folder).await;
-    let store = store.map_err(|error| named(&folder.display().to_string(), &error))?;
+    let store = Sqlite::open(&folder).await?;
     let broker = Broker::builder(app.clone(), store, KeyRing::new(key)).build().await?;
     if let Some(partner) = partner {
         broker.partner(partner).consent().await?; // another key than last time is noticed here
     }
     let listener = TcpListener::bind(&listen).await;
-    let listener = listener.map_err(|error| named(&listen, &error))?;
+    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
     step("listening on", listener.local_addr()?);
     let redirect = app.redirect_uri();
     let (panel, mut confirmed) = Panel::new(broker.clone(), account, partner);

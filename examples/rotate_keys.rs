@@ -63,8 +63,7 @@ fn step(what: &str, result: impl std::fmt::Display) {
 /// A real store, beside the processes that serve from it.
 async fn rotate_for_real(settings: Settings) -> Outcome<()> {
     let Settings { app, store, old, new, retires } = settings;
-    let opened = Sqlite::open(&store).await;
-    let opened = opened.map_err(|error| format!("{}: {error}", store.display()))?;
+    let opened = Sqlite::open(&store).await?;
     let old_id = old.id.clone();
     let ring = KeyRing::new(new.key).readable(old.key)?;
     let broker = Broker::builder(app, opened, ring).build().await?;

@@ -60,7 +60,8 @@ impl Sqlite {
     }
 
     /// Finishes what was queued and closes the files: they then are whole without their logs,
-    /// unless another process has them open. A store that is dropped does the same at its own pace.
+    /// unless another process has them open. A store that is dropped does the same at its own pace,
+    /// and leaves its logs if the process ends first; nothing is lost by that.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the runtime is shutting down already.
