@@ -18,7 +18,7 @@ mod saving;
 mod world;
 
 use cpv_consent::emulator::Grant;
-use cpv_consent::{Broker, ConsentState, Error, Event, Resource};
+use cpv_consent::{Broker, ConsentState, Error, Event, Resource, TenantId};
 use world::{HOUR, World};
 
 fn redemptions(world: &World) -> usize {
@@ -38,7 +38,11 @@ fn expire_tokens(world: &World) {
 }
 
 async fn state_of(world: &World, broker: &Broker) -> ConsentState {
-    let consent = broker.partner(world.contoso).consent().await.expect("readable");
+    state_at(broker, world.contoso).await
+}
+
+async fn state_at(broker: &Broker, partner: TenantId) -> ConsentState {
+    let consent = broker.partner(partner).consent().await.expect("readable");
     consent.expect("stored").state().clone()
 }
 
