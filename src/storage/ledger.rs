@@ -1,12 +1,13 @@
 //! One store and one key ring: records go in and come out typed, and lie there sealed.
 
-mod let_go;
 mod litter;
 mod partner_keys;
+mod repair;
 mod rewrap;
 mod scan;
 mod shred;
 mod stores;
+mod withdrawal;
 mod write;
 
 use std::sync::Arc;
