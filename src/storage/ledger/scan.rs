@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::KeyError;
-use crate::storage::ledger::{Ledger, LedgerError, damaged, identity};
-use crate::storage::seal::{self, Damage, Opened};
-use crate::storage::store::{Cursor, Filter, Kind, Page, Selection, Stored};
+use crate::storage::ledger::{Ledger, LedgerError, damaged};
+use crate::storage::seal::{Damage, Opened};
+use crate::storage::store::{Cursor, Kind, Page, Selection, Stored};
 
 /// A record that does not open. All others are as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +70,8 @@ impl Ledger {
         limit: usize,
         fits: fn(Kind, &Opened) -> bool,
     ) -> Result<Examined, LedgerError> {
-        let (realm, selection) = (self.realm.clone(), Selection::All);
-        let filter = Filter { realm, kind, selection, cursor, limit };
-        let Page { records, damaged, next } = self.stores.of(kind).list(filter).await?;
+        let Page { records, damaged, next } =
+            self.page(kind, Selection::All, cursor, limit).await?;
         let rows = damaged.into_iter().map(|id| DamagedRecord {
             kind,
             partner: partner_by_id(kind, &id),
@@ -100,18 +99,16 @@ impl Ledger {
         stored: &Stored,
         fits: fn(Kind, &Opened) -> bool,
     ) -> Result<(), LedgerError> {
-        let (key, sealed) = (&stored.key, &stored.entry.sealed);
+        let key = &stored.key;
         if key.kind() == Kind::PartnerKey {
             return self.keys.examine(stored).await;
         }
-        let damaged = |damage| damaged(key, stored.revision, damage);
-        let under = seal::sealed_under(sealed).map_err(damaged)?;
-        let partner_key = match self.keys.for_reading(key.partner(), under).await {
-            Err(LedgerError::Shredded { .. }) => return Ok(()),
-            key => key?.ok_or_else(|| damaged(Damage::KeyGone))?,
-        };
-        let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
-        if fits(key.kind(), &opened) { Ok(()) } else { Err(damaged(Damage::Contents)) }
+        match self.unseal(key, stored).await {
+            Ok((opened, _)) if fits(key.kind(), &opened) => Ok(()),
+            Ok(_) => Err(damaged(key, stored.revision, Damage::Contents)),
+            Err(LedgerError::Shredded { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! not hold what opens them. Both are open in one connection: one write lock, one growing revision.
 
 mod folder;
+mod marks;
 mod rows;
 mod salvage;
 mod schema;

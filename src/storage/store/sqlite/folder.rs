@@ -18,14 +18,10 @@ use std::time::{Duration, Instant};
 
 use crate::storage::store::StoreError;
 use crate::storage::store::sqlite::io_error;
-use crate::storage::store::sqlite::schema::{
-    APPLICATION_ID, NEWEST_SERVED, NO_STORE, OTHER_KEYS, TOO_NEW, have_one_identity,
+use crate::storage::store::sqlite::marks::{
+    APPLICATION_ID, NEWEST_SERVED, NO_STORE, OTHER_KEYS, PARTNER_KEYS, RECORDS, TOO_NEW,
+    have_one_identity,
 };
-
-/// Records of every kind but partner keys.
-pub(super) const RECORDS: &str = "records.sqlite3";
-/// Partner keys, to be backed up apart.
-pub(super) const PARTNER_KEYS: &str = "partner-keys.sqlite3";
 
 /// A folder that was checked. While this is held, no other process checks or makes it.
 pub(super) struct Prepared {
