@@ -84,7 +84,13 @@ fn orders() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    }
 }
 
 /// Both properties, on one store: with so many cases each.
@@ -116,8 +122,8 @@ macro_rules! on {
 
 on!(memory, 96, stores::memory().await);
 on!(sqlite, 24, stores::sqlite().await);
-on!(key_vault, 12, stores::key_vault(Past::recall()).await);
-on!(postgres, 12, {
+on!(key_vault, 24, stores::key_vault(Past::recall()).await);
+on!(postgres, 24, {
     let Some(server) = server::shared() else { return };
     stores::postgres(server).await
 });
