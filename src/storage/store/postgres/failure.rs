@@ -75,6 +75,9 @@ fn refused(error: &tokio_postgres::Error, encrypted: bool) -> StoreError {
         return StoreError::unusable(format!("the server's certificate is refused: {tls}"));
     }
     if let Some(io) = cause::<io::Error>(error) {
+        if is_of_a_standby(io) {
+            return StoreError::unavailable("none of its servers takes writes");
+        }
         return StoreError::unavailable(format!("no server answers at its address: {io}"));
     }
     if error.is_closed() {
@@ -83,6 +86,12 @@ fn refused(error: &tokio_postgres::Error, encrypted: bool) -> StoreError {
     // What is left are the driver's own words: what the URL lacks, or that the server has no TLS.
     let because = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     StoreError::unusable(format!("there is no way to its server: {because}"))
+}
+
+/// The driver's word for a server that only reads, the last of several; the system's own word that
+/// something is not permitted, of a socket, has a number.
+fn is_of_a_standby(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// Why a statement that was sent has no answer.
