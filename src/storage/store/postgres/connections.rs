@@ -208,9 +208,11 @@ fn set_up_sessions(config: &mut tokio_postgres::Config, limits: Limits) {
     if config.get_application_name().is_none() {
         config.application_name("cpv-consent");
     }
-    // A standby may be behind, and a store that forgets is worse than one that waits.
-    if config.get_hosts().len() > 1 {
+    let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+    if hosts > 1 {
+        // A standby may be behind, and a store that forgets is worse than one that waits.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        share_among_hosts(config, hosts, limits.wait);
     }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(limits.wait);
@@ -219,6 +221,13 @@ fn set_up_sessions(config: &mut tokio_postgres::Config, limits: Limits) {
     config.keepalives_idle(Duration::from_secs(30));
     config.keepalives_interval(Duration::from_secs(10));
     config.keepalives_retries(3);
+}
+
+/// A machine that does not answer leaves time for the next one.
+fn share_among_hosts(config: &mut tokio_postgres::Config, hosts: usize, wait: Duration) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(wait / u32::try_from(hosts).unwrap_or(u32::MAX));
+    }
 }
 
 /// What the server's setting can hold.

@@ -89,6 +89,9 @@ fn refused(error: &tokio_postgres::Error, server: &Server) -> StoreError {
         ));
     }
     if let Some(io) = cause::<io::Error>(error) {
+        if is_of_a_standby(io) {
+            return StoreError::unavailable(format!("none of {} takes writes", server.name));
+        }
         return StoreError::unavailable(format!(
             "no server answers at {} ({io}): start it, or correct the URL",
             server.name
@@ -103,6 +106,12 @@ fn refused(error: &tokio_postgres::Error, server: &Server) -> StoreError {
         return StoreError::unusable(NO_PASSWORD);
     }
     StoreError::unusable(format!("there is no way to {}: {because}", server.name))
+}
+
+/// The driver's word for a server that only reads, the last of several; the system's own word that
+/// something is not permitted, of a socket, has a number.
+fn is_of_a_standby(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// Why a statement that was sent has no answer.
