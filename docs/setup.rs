@@ -27,7 +27,8 @@ impl Scene {
     pub async fn new() -> Outcome<Self> {
         let clock = VirtualClock::default();
         let entra = Emulator::builder().clock(clock.clone()).start().await?;
-        let app = registration(&entra)?;
+        let app = entra.registration("https://panel.example/consent/callback")?;
+        let app = app.requesting(Resource::Graph, ["Directory.Read.All"])?;
         entra.register(&app);
         let contoso = entra.add_tenant("Contoso");
         let admin = entra.add_user(contoso, "admin@contoso.example");
@@ -61,21 +62,6 @@ pub async fn walk(pending: &PendingConsent, user: &User) -> Outcome<http::Reques
 
 pub async fn capture(broker: &Broker, request: &http::Request<Bytes>) -> Outcome<Found> {
     Ok(broker.capture_consent(Callback::from_request(request)?).await?)
-}
-
-fn registration(entra: &Emulator) -> Outcome<AppRegistration> {
-    let origins = Origins {
-        login: entra.login_origin(),
-        partner_center: entra.partner_center_origin(),
-        graph: entra.graph_origin(),
-    };
-    let cloud = Cloud::danger_loopback("emulator", origins)?;
-    let home = entra.add_tenant("The vendor");
-    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
-    let credential = ClientCredential::secret("only-for-the-emulator")?;
-    let redirect = "https://panel.example/consent/callback";
-    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
-    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
 }
 
 /// Tells a story that begins before the first consent.

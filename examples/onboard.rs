@@ -38,7 +38,7 @@ use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
     AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Consent,
-    Environment, Found, FoundId, KeyRing, LocalKey, MfaFinding, Origins, Resource, TenantId,
+    Environment, Found, FoundId, KeyRing, LocalKey, MfaFinding, Remedy, Resource, TenantId,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -68,7 +68,7 @@ async fn onboard_on_the_emulator() -> Outcome<()> {
     step("emulated Entra", entra.login_origin());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let redirect = format!("http://{}/consent/callback", listener.local_addr()?);
-    let app = emulated_app(&entra, &redirect)?;
+    let app = entra.registration(&redirect)?.requesting(Resource::Graph, ["Directory.Read.All"])?;
     entra.register(&app);
     let contoso = entra.add_tenant("Contoso");
     let admin = entra.add_user(contoso, "admin@contoso.example");
@@ -131,15 +131,13 @@ fn text(reply: &axum::http::Response<Bytes>) -> Outcome<&str> {
 /// A real partner, at Microsoft's own clouds.
 async fn onboard_for_real(settings: Settings) -> Outcome<()> {
     let Settings { app, account, key, store: folder, listen, partner } = settings;
-    let named = |what: &str, error: &dyn Error| format!("{what}: {error}");
-    let store = Sqlite::open(&folder).await;
-    let store = store.map_err(|error| named(&folder.display().to_string(), &error))?;
+    let store = Sqlite::open(&folder).await?;
     let broker = Broker::builder(app.clone(), store, KeyRing::new(key)).build().await?;
     if let Some(partner) = partner {
         broker.partner(partner).consent().await?; // another key than last time is noticed here
     }
     let listener = TcpListener::bind(&listen).await;
-    let listener = listener.map_err(|error| named(&listen, &error))?;
+    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
     step("listening on", listener.local_addr()?);
     let redirect = app.redirect_uri();
     let (panel, mut confirmed) = Panel::new(broker.clone(), account, partner);
@@ -286,10 +284,16 @@ async fn confirm(
     }
 }
 
-/// The operator learns it on the console, with whose turn it is; the person on the page.
+/// The operator learns it on the console, with whose turn it is; the person what they can mend.
 fn refusal(error: &cpv_consent::Error) -> Response<Body> {
-    step("refused", format!("{error} ({:?})", error.remedy()));
-    page(StatusCode::FORBIDDEN, escape(&error.to_string()))
+    let remedy = error.remedy();
+    step("refused", format!("{error} ({remedy:?})"));
+    match remedy {
+        Remedy::AskConsentAgain { .. } | Remedy::AskAdministrator { .. } => {
+            page(StatusCode::FORBIDDEN, escape(&error.to_string()))
+        }
+        _ => page(StatusCode::SERVICE_UNAVAILABLE, "This did not work, and is not yours to mend."),
+    }
 }
 
 fn page(status: StatusCode, text: impl std::fmt::Display) -> Response<Body> {
@@ -309,20 +313,6 @@ fn escape(text: &str) -> String {
 
 fn http_get(url: &Url) -> Outcome<axum::http::Request<Bytes>> {
     Ok(axum::http::Request::get(url.as_str()).body(Bytes::new())?)
-}
-
-fn emulated_app(entra: &Emulator, redirect: &str) -> Outcome<AppRegistration> {
-    let origins = Origins {
-        login: entra.login_origin(),
-        partner_center: entra.partner_center_origin(),
-        graph: entra.graph_origin(),
-    };
-    let cloud = Cloud::danger_loopback("emulator", origins)?;
-    let home = entra.add_tenant("The vendor");
-    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
-    let credential = ClientCredential::secret("only-for-the-emulator")?;
-    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
-    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
 }
 
 /// What a real partner needs, read from the environment.

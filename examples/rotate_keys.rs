@@ -29,7 +29,7 @@ use cpv_consent::emulator::{Browser, Emulator};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
     AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Environment,
-    KeyId, KeyRing, KeyRotation, LocalKey, Origins, Resource, TenantId, VirtualClock,
+    KeyId, KeyRing, KeyRotation, LocalKey, Resource, TenantId, VirtualClock,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -63,8 +63,7 @@ fn step(what: &str, result: impl std::fmt::Display) {
 /// A real store, beside the processes that serve from it.
 async fn rotate_for_real(settings: Settings) -> Outcome<()> {
     let Settings { app, store, old, new, retires } = settings;
-    let opened = Sqlite::open(&store).await;
-    let opened = opened.map_err(|error| format!("{}: {error}", store.display()))?;
+    let opened = Sqlite::open(&store).await?;
     let old_id = old.id.clone();
     let ring = KeyRing::new(new.key).readable(old.key)?;
     let broker = Broker::builder(app, opened, ring).build().await?;
@@ -190,7 +189,7 @@ impl Scene {
             }
         });
         let entra = Emulator::builder().clock(clock.clone()).start().await?;
-        let app = emulated_app(&entra)?;
+        let app = entra.registration(REDIRECT)?;
         entra.register(&app);
         let folder = tempfile::tempdir()?;
         for name in [OLD, NEW] {
@@ -237,19 +236,6 @@ impl Scene {
 
 fn key_file(folder: &Path, name: &str) -> PathBuf {
     folder.join(name).with_extension("key")
-}
-
-fn emulated_app(entra: &Emulator) -> Outcome<AppRegistration> {
-    let origins = Origins {
-        login: entra.login_origin(),
-        partner_center: entra.partner_center_origin(),
-        graph: entra.graph_origin(),
-    };
-    let cloud = Cloud::danger_loopback("emulator", origins)?;
-    let home = entra.add_tenant("The vendor");
-    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
-    let credential = ClientCredential::secret("only-for-the-emulator")?;
-    Ok(AppRegistration::new(cloud, home, client_id, credential, REDIRECT)?)
 }
 
 /// What a real store needs, read from the environment.

@@ -113,7 +113,7 @@ pub enum Error {
     #[error(transparent)]
     Store(StoreError),
     /// The key ring failed.
-    #[error("{error}{}", of(*partner))]
+    #[error("{}{error}", about(*partner))]
     Key {
         /// Whose key it was about, where it was about one.
         partner: Option<TenantId>,
@@ -124,7 +124,7 @@ pub enum Error {
     #[error(transparent)]
     KeyRefused(#[from] KeyRefusal),
     /// A stored record does not open: it was altered, moved, or sealed under another key.
-    #[error("the {kind} record{} is damaged", of(*partner))]
+    #[error("the {kind} record{} is damaged: {}", of(*partner), mend(kind, *partner))]
     Damaged {
         /// What kind of record.
         kind: &'static str,
@@ -356,6 +356,21 @@ fn at(partner: Option<TenantId>, tenant: Option<TenantId>) -> String {
         (Some(partner), _) => format!("partner {partner}"),
         (None, _) => "first contact".to_owned(),
     }
+}
+
+fn mend(kind: &str, partner: Option<TenantId>) -> &'static str {
+    match (kind, partner) {
+        ("pending" | "found", _) => "begin the consent anew",
+        (_, None) => "restore it; Broker::scan names every such record",
+        (_, Some(_)) => {
+            "restore it, or have the partner consent anew and confirm by danger_replace_damaged; \
+             Broker::scan names every such record"
+        }
+    }
+}
+
+fn about(partner: Option<TenantId>) -> String {
+    partner.map(|partner| format!("partner {partner}: ")).unwrap_or_default()
 }
 
 fn of(partner: Option<TenantId>) -> String {

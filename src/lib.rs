@@ -13,7 +13,8 @@
 //! `tests/layers.rs` holds this picture against the code.
 //!
 //! ```text
-//!  doors       emulator                 imports only clock, tenant, secret, registration, invalid
+//!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
+//!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
 //!              offboarding │ rekeying │ sweeping │ scan │ transfer

@@ -1,31 +1,39 @@
-//! Any order of everybody's steps: two redeemers, a new consent, a withdrawal, a key rotation, an
-//! import. Nothing depends on luck: the order is the test's input, and shrinks.
+//! Any order of everybody's steps, on every store: two redeemers, a new consent, a withdrawal, a key
+//! rotation, an import. Nothing depends on luck: the order is the test's input, and shrinks.
 
+#![cfg(unix)]
 #![allow(unreachable_pub)] // its modules are of one program
 
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "key_vault/bench.rs"]
+mod bench;
+#[path = "interleavings/history.rs"]
+mod history;
 #[path = "interleavings/paper.rs"]
 mod paper;
 #[path = "interleavings/past.rs"]
 mod past;
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "postgres/server.rs"]
+mod server;
 #[path = "interleavings/stage.rs"]
 mod stage;
+#[path = "interleavings/stores.rs"]
+mod stores;
 mod world;
 
 use std::io::Cursor;
-use std::sync::Arc;
-use std::time::SystemTime;
 
-use cpv_consent::store::{Expect, Memory, Sqlite, Store, Stored};
-use cpv_consent::{
-    Absence, Broker, Consent, ConsentState, Error, FoundId, KeyRing, Refused, Resource,
-    VirtualClock,
-};
+use cpv_consent::store::{Expect, Kind, Store};
+use cpv_consent::{Broker, Consent, Error, FoundId, KeyRing, Resource, VirtualClock};
+use history::History;
 use paper::Yes;
 use past::Past;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use stage::{Stage, play};
-use tempfile::TempDir;
+use stores::{Fresh, Stores};
+use tokio::task::JoinHandle;
 
 /// What an actor does. Each is a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,77 +55,94 @@ const PARTS: [Part; 6] = [
     Part::Imports,
 ];
 
-/// A store that nobody has used, with what must live as long.
-type Fresh = (Arc<dyn Store>, Option<TempDir>);
-
-async fn memory() -> Fresh {
-    (Arc::new(Memory::new()), None)
-}
-
-async fn sqlite() -> Fresh {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().canonicalize().expect("it is there").join("store");
-    (Arc::new(Sqlite::open(path).await.expect("a store")), Some(folder))
-}
-
-/// One play: who is in it, and in which order the calls are let pass.
+/// One play: who is in it, in which order the calls are let pass, and whether the first redeemer's
+/// write stays under way until the partner is withdrawn.
 #[derive(Debug, Clone)]
 struct Script {
     parts: Vec<Part>,
     order: Vec<u8>,
+    holds: bool,
 }
 
 fn scripts() -> impl Strategy<Value = Script> {
     let parts = proptest::sample::subsequence(PARTS.to_vec(), 2..=PARTS.len());
-    let order = proptest::collection::vec(any::<u8>(), 0..120);
-    (parts, order).prop_map(|(parts, order)| Script { parts, order })
+    (parts, orders()).prop_map(|(parts, order)| Script { parts, order, holds: false })
+}
+
+/// Plays in which a redeemer's write arrives after the withdrawal that it knows nothing of.
+fn late_writes() -> impl Strategy<Value = Script> {
+    let others = [Part::RedeemsToo, Part::Confirms, Part::RotatesKeys, Part::Imports];
+    let others = proptest::sample::subsequence(others.to_vec(), 0..=others.len());
+    (others, orders()).prop_map(|(others, order)| {
+        let parts = [vec![Part::Redeems, Part::Withdraws], others].concat();
+        Script { parts, order, holds: true }
+    })
+}
+
+fn orders() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..120)
 }
 
 fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    }
 }
+
+/// Both properties, on one store: with so many cases each.
+macro_rules! on {
+    ($store:ident, $cases:literal, $fresh:expr) => {
+        mod $store {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(config($cases))]
+
+                // F-07, F-08, F-25, R-125, R-129
+                #[test]
+                fn any_order_keeps_a_monotone_history(script in scripts()) {
+                    Stage::run(|stage| async { perform(stage, $fresh, &script).await });
+                }
+
+                // F-08, F-24, R-123, R-129
+                #[test]
+                fn a_write_under_way_a_backup_and_an_old_export_revive_nobody(
+                    script in late_writes()
+                ) {
+                    Stage::run(|stage| async { perform(stage, $fresh, &script).await });
+                }
+            }
+        }
+    };
+}
+
+on!(memory, 96, stores::memory().await);
+on!(sqlite, 24, stores::sqlite().await);
+on!(key_vault, 24, stores::key_vault(Past::recall()).await);
+on!(postgres, 24, {
+    let Some(server) = server::shared() else { return };
+    stores::postgres(server).await
+});
 
 proptest! {
     #![proptest_config(config(96))]
-
-    // F-07, F-08, F-25, R-125, R-129
-    #[test]
-    fn in_memory_any_order_keeps_a_monotone_history(script in scripts()) {
-        on_one_thread(async { perform(memory().await, &script).await });
-    }
 
     // F-23
     #[test]
     fn nothing_opens_in_the_place_of_another(
         moves in proptest::collection::vec((any::<usize>(), any::<usize>()), 1..6)
     ) {
-        on_one_thread(shuffle(&moves));
+        Stage::run(|_| shuffle(&moves));
     }
 }
 
-proptest! {
-    #![proptest_config(config(24))]
-
-    // F-07, F-08, F-25, R-125, R-129
-    #[test]
-    fn in_sqlite_any_order_keeps_a_monotone_history(script in scripts()) {
-        on_one_thread(async { perform(sqlite().await, &script).await });
-    }
-}
-
-/// One thread for all, and one for what may block: see [`Stage::settle`].
-fn on_one_thread(play: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(1)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(play);
-}
-
-async fn broker(past: &Past, clock: &VirtualClock, store: impl Store, keys: KeyRing) -> Broker {
-    let builder = Broker::builder(past.app.clone(), store, keys);
-    builder.clock(clock.clone()).http(Yes::default()).build().await.expect("a broker")
+async fn broker(past: &Past, clock: &VirtualClock, stores: Stores, keys: KeyRing) -> Broker {
+    let builder = stores.builder(past, keys).clock(clock.clone()).http(Yes::default());
+    builder.build().await.expect("a broker")
 }
 
 /// How an actor's part ended.
@@ -125,12 +150,16 @@ async fn broker(past: &Past, clock: &VirtualClock, store: impl Store, keys: KeyR
 enum Ended {
     Redeemed(Result<(), Error>),
     Confirmed(Result<Consent, Error>),
-    Withdrawn(Result<Consent, Error>),
+    /// And whether a write was under way meanwhile.
+    Withdrawn {
+        withdrawn: Result<Consent, Error>,
+        over_a_write: bool,
+    },
     Rotated(Result<u64, Error>),
     Imported(Result<u64, Error>),
 }
 
-async fn act(part: Part, broker: Broker, past: &'static Past) -> Ended {
+async fn act(part: Part, broker: Broker, past: &'static Past, stage: Stage) -> Ended {
     let partner = broker.partner(past.partner);
     match part {
         Part::Redeems | Part::RedeemsToo => {
@@ -144,7 +173,10 @@ async fn act(part: Part, broker: Broker, past: &'static Past) -> Ended {
             };
             Ended::Confirmed(confirmed)
         }
-        Part::Withdraws => Ended::Withdrawn(partner.withdraw().await),
+        Part::Withdraws => {
+            let withdrawn = partner.withdraw().await;
+            Ended::Withdrawn { withdrawn, over_a_write: stage.release() }
+        }
         Part::RotatesKeys => {
             let rotated = broker.rotate_keys().run().await;
             Ended::Rotated(rotated.map(|rotated| rotated.left()))
@@ -158,148 +190,51 @@ async fn act(part: Part, broker: Broker, past: &'static Past) -> Ended {
 }
 
 /// Plays a script on a new store, and looks at the partner's consent after every step.
-async fn perform((store, _folder): Fresh, script: &Script) {
+async fn perform<K>(stage: Stage, (stores, _kept): Fresh<K>, script: &Script) {
     let past = Past::recall();
-    past.put_into(&store).await;
+    past.put_into(&stores).await;
     let clock = VirtualClock::starting_at(past.now);
-    let stage = Stage::default();
-    let witness = broker(past, &clock, store.clone(), past.ring()).await;
-    let mut actors = Vec::new();
+    let witness = broker(past, &clock, stores.clone(), past.ring()).await;
+    let mut brokers = Vec::new();
     for part in &script.parts {
-        let keys = match part {
-            Part::RotatesKeys => past.next_ring(),
-            _ => past.ring(),
+        let (gated, keys) = match part {
+            Part::Redeems => (stores.by(|store| stage.slow_gate(store)), past.ring()),
+            Part::RotatesKeys => (stores.by(|store| stage.gate(store)), past.next_ring()),
+            _ => (stores.by(|store| stage.gate(store)), past.ring()),
         };
-        let broker = broker(past, &clock, stage.gate(&store), keys).await;
-        actors.push((broker.clone(), tokio::spawn(act(*part, broker, past))));
+        brokers.push(broker(past, &clock, gated, keys).await);
+    }
+    // Nobody moves before all are there.
+    stage.close(script.holds);
+    let mut actors = Vec::new();
+    for (part, broker) in script.parts.iter().zip(&brokers) {
+        let acting = act(*part, broker.clone(), past, stage.clone());
+        actors.push(tokio::spawn(stage.clone().follow(acting)));
     }
     let mut history = History::default();
-    let ended = || actors.iter().all(|(_, actor)| actor.is_finished());
-    let look = async || history.look(past, &witness, &store).await;
+    let ended = || actors.iter().all(JoinHandle::is_finished);
+    let look = async || history.look(past, &witness, &stores).await;
     play(&stage, &clock, &script.order, ended, look).await;
 
     let mut outcomes = Vec::new();
-    for (_, actor) in actors {
+    for actor in actors {
         outcomes.push(actor.await.expect("no actor panics"));
     }
-    history.check(&outcomes);
+    history.check(&outcomes, script.holds);
     if history.is_withdrawn() {
-        history.put_everything_back(past, &clock, &store).await;
+        history.put_everything_back(past, &clock, &stores).await;
     }
-}
-
-/// What the partner's consent has been, step by step.
-#[derive(Debug, Default)]
-struct History {
-    consents: Vec<Consent>,
-    rows: Vec<Stored>,
-}
-
-impl History {
-    async fn look(&mut self, past: &Past, witness: &Broker, store: &Arc<dyn Store>) {
-        let row = store.get(&past.place(past.partner)).await.expect("the store answers");
-        let row = row.expect("the consent is there at every moment");
-        if self.rows.last().is_none_or(|last| last.revision != row.revision) {
-            self.rows.push(row);
-        }
-        let consent = witness.partner(past.partner).consent().await;
-        let consent = consent.expect("it opens at every moment").expect("it is there");
-        if let Some(last) = self.consents.last() {
-            assert_follows(last, &consent);
-        }
-        self.consents.push(consent);
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        self.consents.last().is_some_and(is_withdrawn)
-    }
-
-    fn check(&self, outcomes: &[Ended]) {
-        let partner = self.consents[0].partner();
-        for outcome in outcomes {
-            match outcome {
-                Ended::Redeemed(Ok(())) => {}
-                Ended::Redeemed(Err(error)) => assert!(
-                    matches!(
-                        error,
-                        Error::NoConsent { absence: Absence::Withdrawn, .. }
-                            | Error::Superseded { .. }
-                    ),
-                    "{error:?}"
-                ),
-                Ended::Confirmed(Ok(consent)) => assert_eq!(consent.generation(), 2),
-                Ended::Confirmed(Err(error)) => assert!(
-                    matches!(error, Error::Refused(Refused::Withdrawn(who)) if *who == partner)
-                        || matches!(error, Error::Conflict),
-                    "{error:?}"
-                ),
-                Ended::Withdrawn(withdrawn) => {
-                    let tombstone = withdrawn.as_ref().expect("it wins in the end");
-                    assert!(is_withdrawn(tombstone));
-                    assert!(self.is_withdrawn(), "nothing comes after it: {self:?}");
-                }
-                Ended::Rotated(rotated) => {
-                    assert_eq!(*rotated.as_ref().expect("it ends"), 0, "nothing is damaged");
-                }
-                Ended::Imported(imported) => {
-                    imported.as_ref().expect("it ends");
-                }
-            }
-        }
-    }
-
-    /// Restores every row that there ever was, and imports the old export once more.
-    async fn put_everything_back(
-        &self,
-        past: &'static Past,
-        clock: &VirtualClock,
-        store: &Arc<dyn Store>,
-    ) {
-        let restored = broker(past, clock, store.clone(), past.ring()).await;
-        let place = past.place(past.partner);
-        for row in &self.rows {
-            let present = store.get(&place).await.expect("the store answers").expect("a row");
-            let put = store.put(&place, row.entry.clone(), Expect::At(present.revision));
-            put.await.expect("nobody else writes");
-            let consent = restored.partner(past.partner).consent().await;
-            let consent = consent.expect("it opens").expect("it is there");
-            assert!(is_withdrawn(&consent), "{consent:?}");
-            let Ended::Imported(Ok(0)) = act(Part::Imports, restored.clone(), past).await else {
-                panic!("an old export was taken")
-            };
-            let token = restored.partner(past.partner).token(Resource::PartnerCenter).await;
-            let Err(Error::NoConsent { absence: Absence::Withdrawn, .. }) = token else {
-                panic!("{token:?}")
-            };
-        }
-    }
-}
-
-fn is_withdrawn(consent: &Consent) -> bool {
-    matches!(consent.state(), ConsentState::Withdrawn { .. })
-}
-
-/// Generations only grow; within one the token only gets newer, and a tombstone stays one. Every
-/// flow of these plays began before every withdrawal, so nobody comes back at all.
-fn assert_follows(last: &Consent, next: &Consent) {
-    let order =
-        |consent: &Consent| -> (u64, SystemTime) { (consent.generation(), consent.deadline()) };
-    let both = || format!("{last:?}\n{next:?}");
-    assert!(next.generation() >= last.generation(), "{}", both());
-    if next.generation() == last.generation() {
-        assert!(order(next) >= order(last), "{}", both());
-    }
-    assert!(is_withdrawn(next) || !is_withdrawn(last), "{}", both());
 }
 
 /// Puts rows into the places of others, and asks for every partner.
 async fn shuffle(moves: &[(usize, usize)]) {
     let past = Past::recall();
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
-    past.put_into(&store).await;
+    let (stores, ()) = stores::memory().await;
+    past.put_into(&stores).await;
+    let store = stores.of(Kind::Consent);
     let clock = VirtualClock::starting_at(past.now);
     let partners = [past.partner, past.other];
-    let sound = broker(past, &clock, store.clone(), past.ring()).await;
+    let sound = broker(past, &clock, stores.clone(), past.ring()).await;
     let mut own = Vec::new();
     for partner in partners {
         own.push(sound.partner(partner).consent().await.expect("readable").expect("stored"));
@@ -317,7 +252,7 @@ async fn shuffle(moves: &[(usize, usize)]) {
             foreign.insert(place)
         };
     }
-    let builder = Broker::builder(past.app.clone(), store, past.ring());
+    let builder = stores.builder(past, past.ring());
     let opened = builder.clock(clock).http(Yes::default()).build().await;
     let Ok(restarted) = opened else {
         // The key of what belongs to the application is found wrong at once.

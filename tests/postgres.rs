@@ -5,6 +5,7 @@
 
 #[path = "secrecy/logs.rs"]
 mod logs;
+mod mount;
 #[path = "secrecy/searcher.rs"]
 mod searcher;
 #[allow(dead_code)] // it serves other programs too
@@ -17,10 +18,14 @@ mod commits;
 #[allow(dead_code)] // it serves other programs too
 #[path = "crash/edges.rs"]
 mod edges;
+#[path = "postgres/failover.rs"]
+mod failover;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/fleet.rs"]
 mod fleet;
+#[path = "postgres/full.rs"]
+mod full;
 #[path = "postgres/kills.rs"]
 mod kills;
 #[path = "postgres/member.rs"]

@@ -4,16 +4,13 @@
 mod json_file;
 
 use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::{Store, conformance};
-use cpv_consent::{
-    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, KeyRing,
-    LocalKey, Origins, Resource, TenantId,
-};
+use cpv_consent::{AccountId, Broker, Callback, KeyRing, LocalKey, Resource, TenantId};
 
 use json_file::JsonFile;
 
@@ -26,11 +23,14 @@ async fn main() -> Outcome {
     put_to_work(folder.path()).await
 }
 
-/// Five lines, and a store is proven.
+fn at(path: PathBuf) -> JsonFile {
+    JsonFile { path, turn: Mutex::default() }
+}
+
+/// Four lines, and a store is proven.
 async fn prove(folder: &Path) -> Outcome {
     println!("proving  the store against every promise; it takes a moment");
-    let path = folder.join("proof.json");
-    let open = || async { Ok(Arc::new(JsonFile::open(path.clone())?) as Arc<dyn Store>) };
+    let open = || async { Ok(Arc::new(at(folder.join("proof.json"))) as Arc<dyn Store>) };
     let report = conformance::check(open).await?;
     println!("   kept  {}", report.kept.join("\n         "));
     Ok(())
@@ -38,13 +38,13 @@ async fn prove(folder: &Path) -> Outcome {
 
 async fn put_to_work(folder: &Path) -> Outcome {
     let entra = Emulator::builder().start().await?;
-    let app = registration(&entra)?;
+    let app = entra.registration("https://panel.example/consent/callback")?;
     entra.register(&app);
     let contoso = entra.add_tenant("Contoso");
     let admin = entra.add_user(contoso, "admin@contoso.example");
     let key = LocalKey::generate("2026-11")?.to_base64();
     let open = async || -> Outcome<Broker> {
-        let store = JsonFile::open(folder.join("consents.json"))?;
+        let store = at(folder.join("consents.json"));
         let keys = KeyRing::new(LocalKey::from_base64("2026-11", key.expose())?);
         Ok(Broker::builder(app.clone(), store, keys).build().await?)
     };
@@ -69,19 +69,4 @@ async fn onboard(broker: &Broker, partner: TenantId, admin: &User) -> Outcome {
     let consent = found.confirm().await?;
     println!("consent  of {} by {}", consent.partner(), consent.user());
     Ok(())
-}
-
-fn registration(entra: &Emulator) -> Outcome<AppRegistration> {
-    let origins = Origins {
-        login: entra.login_origin(),
-        partner_center: entra.partner_center_origin(),
-        graph: entra.graph_origin(),
-    };
-    let cloud = Cloud::danger_loopback("emulator", origins)?;
-    let home = entra.add_tenant("The vendor");
-    let client_id = ClientId::parse("c11e0700-2222-4222-8222-222222222222")?;
-    let credential = ClientCredential::secret("only-for-the-emulator")?;
-    let redirect = "https://panel.example/consent/callback";
-    let app = AppRegistration::new(cloud, home, client_id, credential, redirect)?;
-    Ok(app.requesting(Resource::Graph, ["Directory.Read.All"])?)
 }

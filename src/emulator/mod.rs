@@ -3,14 +3,14 @@
 //! It speaks the protocol as Microsoft documents it and as strictly as a server may: exact redirect
 //! addresses, single-use codes, refresh tokens that die ninety days after their own issue, one
 //! table of AADSTS numbers. It shares no protocol code with the rest of the crate (only the clock, the
-//! identifiers and the registration's getters), so that one misreading cannot sit on both sides.
+//! identifiers and the registration), so that one misreading cannot sit on both sides.
 //!
 //! ```no_run
-//! # async fn example(app: cpv_consent::AppRegistration, authorize_url: url::Url)
-//! # -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(authorize_url: url::Url) -> Result<(), Box<dyn std::error::Error>> {
 //! use cpv_consent::emulator::{Browser, Emulator};
 //!
 //! let entra = Emulator::builder().start().await?;
+//! let app = entra.registration("https://panel.example/consent/callback")?;
 //! entra.register(&app);
 //! let contoso = entra.add_tenant("Contoso");
 //! let admin = entra.add_user(contoso, "admin@contoso.example");

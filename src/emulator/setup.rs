@@ -6,11 +6,29 @@ use super::Emulator;
 use super::state::application::{Application, Secret};
 use super::state::directory::{Account, GroupId, Relationship, User, personal_tenant};
 use super::state::manifest::{self, ManifestError};
-use crate::model::registration::AppRegistration;
+use crate::model::cloud::{self, Cloud};
+use crate::model::invalid::Invalid;
+use crate::model::registration::{AppRegistration, ClientCredential};
 use crate::model::secret::ClientSecret;
 use crate::model::tenant::{ClientId, TenantId};
 
 impl Emulator {
+    /// An application of this cloud, its tenant, client id and secret made up. Say what it requests,
+    /// then [`register`](Self::register) it.
+    ///
+    /// # Errors
+    /// [`Invalid`] when `redirect_uri` is none that Entra takes: see [`AppRegistration::new`].
+    pub fn registration(&self, redirect_uri: &str) -> Result<AppRegistration, Invalid> {
+        let (login, graph) = (self.login_origin(), self.graph_origin());
+        let partner_center = self.partner_center_origin();
+        let origins = cloud::Origins { login, partner_center, graph };
+        let cloud = Cloud::danger_loopback("emulator", origins)?;
+        let home = self.add_tenant("The vendor");
+        let client_id = self.world().directory().new_client_id();
+        let credential = ClientCredential::secret(self.world().chance.word())?;
+        AppRegistration::new(cloud, home, client_id, credential, redirect_uri)
+    }
+
     /// Registers an application as its vendor's tenant would; one known by its client id is
     /// replaced, credentials included.
     pub fn register(&self, registration: &AppRegistration) {

@@ -1,8 +1,9 @@
 //! From a consent to an access token.
 //!
 //! Two keys. The partner's lease guards redemptions at the partner's own tenant, which replace the
-//! stored refresh token (`rotation`), within this process and among all that share the store (`turn`). Redemptions at customer tenants run side by side and replace
-//! nothing: the refresh token in their reply is dropped.
+//! stored refresh token (`rotation`), within this process and among all that share the store
+//! (`turn`). Redemptions at customer tenants run side by side and replace nothing: the refresh token
+//! in their reply is dropped.
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::error::Error;
+use crate::journeys::tally::Tally;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
 use crate::model::tenant::TenantId;
@@ -22,8 +23,6 @@ use crate::storage::store::{Key, Kind, Stored};
 /// Rows under way at once: two commits of a store that puts 64 writes into one, so that one is
 /// filled while the other is written.
 const AT_ONCE: usize = 128;
-/// Rows that are left are named up to here, and only counted beyond.
-const MOST_NAMED: usize = 1000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Rekeying {
@@ -59,8 +58,7 @@ impl KeyRotation {
 pub struct KeyRotated {
     key: KeyId,
     rewrapped: u64,
-    left: u64,
-    named: Vec<KeyLeft>,
+    left: Tally<KeyLeft>,
 }
 
 impl KeyRotated {
@@ -79,13 +77,13 @@ impl KeyRotated {
     /// How many rows could not be rewrapped, and lie there as they were.
     #[must_use]
     pub const fn left(&self) -> u64 {
-        self.left
+        self.left.count()
     }
 
     /// Those rows by name, at most a thousand of them.
     #[must_use]
     pub fn named(&self) -> &[KeyLeft] {
-        &self.named
+        self.left.first()
     }
 }
 
@@ -172,7 +170,7 @@ impl Rekeying {
         let total = self.count().await?;
         let rotated = self.pass(Pass::new(&self.ledger, total, progress)).await?;
         let (key, rewrapped) = (rotated.key.to_string(), rotated.rewrapped);
-        self.observers.tell(&Event::KeysRotated { key, rewrapped, left: rotated.left });
+        self.observers.tell(&Event::KeysRotated { key, rewrapped, left: rotated.left() });
         Ok(rotated)
     }
 
@@ -280,7 +278,7 @@ struct Pass<'b> {
 impl<'b> Pass<'b> {
     fn new(ledger: &'b Ledger, total: u64, mut progress: Progress<'b>) -> Self {
         let key = ledger.primary_key().clone();
-        let rotated = KeyRotated { key, rewrapped: 0, left: 0, named: Vec::new() };
+        let rotated = KeyRotated { key, rewrapped: 0, left: Tally::default() };
         let rotation = KeyRotation { total, done: 0 };
         progress(&rotation);
         Self { ledger, rotated, under_way: JoinSet::new(), rotation, progress }
@@ -337,10 +335,7 @@ impl<'b> Pass<'b> {
     }
 
     fn leave(&mut self, left: KeyLeft) {
-        self.rotated.left += 1;
-        if self.rotated.named.len() < MOST_NAMED {
-            self.rotated.named.push(left);
-        }
+        self.rotated.left.note(left);
         self.step();
     }
 

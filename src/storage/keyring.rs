@@ -80,14 +80,20 @@ impl fmt::Display for KeyId {
 #[non_exhaustive]
 pub enum KeyError {
     /// The ring has no key of this name: whoever set up the ring adds it.
-    #[error("no key {id} in the key ring: add it as a readable one")]
+    #[error(
+        "no key {id} in the key ring: put it back by KeyRing::readable; nothing else opens what is \
+         under it"
+    )]
     Unknown {
         /// The name found beside the wrapped key.
         id: KeyId,
     },
     /// The key of this name did not make these bytes: another key was given its name, or the bytes
     /// were changed or forged.
-    #[error("key {id} did not wrap this: the ring has another key of that name, or it was changed")]
+    #[error(
+        "key {id} did not wrap this: give the ring the key that bore this name first, or restore \
+         the row if it was changed"
+    )]
     Refused {
         /// The name found beside the wrapped key.
         id: KeyId,
@@ -117,7 +123,7 @@ pub enum KeyError {
         because: Cow<'static, str>,
     },
     /// The provider of the key panicked: it has a defect.
-    #[error("the provider of key {id} panicked")]
+    #[error("the provider of key {id} panicked: whoever wrote it mends it")]
     Panicked {
         /// The key that was asked.
         id: KeyId,
@@ -129,7 +135,7 @@ pub enum KeyError {
         id: KeyId,
     },
     /// The operating system gave no random bytes.
-    #[error("no random bytes to be had")]
+    #[error("the operating system gives no random bytes: whoever runs it mends that")]
     NoRandomness,
 }
 

@@ -1,12 +1,13 @@
 //! One store and one key ring: records go in and come out typed, and lie there sealed.
 
-mod let_go;
 mod litter;
 mod partner_keys;
+mod repair;
 mod rewrap;
 mod scan;
 mod shred;
 mod stores;
+mod withdrawal;
 mod write;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::{KeyError, KeyRing};
 use crate::storage::ledger::partner_keys::PartnerKeys;
-use crate::storage::seal::{self, Damage, Identity};
+use crate::storage::seal::{self, Damage, Identity, Opened, PartnerKey};
 use crate::storage::store::{
     Cursor, Entry, Expect, Filter, Key, Kind, Page, Promises, Revision, Selection, StoreError,
     Stored,
@@ -266,16 +267,11 @@ impl Ledger {
 
     /// `key` is the place that was asked for, which the row must prove that it was sealed for.
     async fn open<R: Record>(&self, key: &Key, stored: &Stored) -> Result<Held<R>, LedgerError> {
-        let damaged = |damage| damaged(key, stored.revision, damage);
-        let sealed = &stored.entry.sealed;
-        let under = seal::sealed_under(sealed).map_err(damaged)?;
-        let partner_key = self.keys.for_reading(key.partner(), under).await?;
-        let partner_key = partner_key.ok_or_else(|| damaged(Damage::KeyGone))?;
-        let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
-        let record: R =
-            serde_json::from_slice(&opened.plaintext).map_err(|_| damaged(Damage::Contents))?;
+        let (opened, partner_key) = self.unseal(key, stored).await?;
+        let other = || damaged(key, stored.revision, Damage::Contents);
+        let record: R = serde_json::from_slice(&opened.plaintext).map_err(|_| other())?;
         if record.generation() != opened.generation {
-            return Err(damaged(Damage::Contents));
+            return Err(other());
         }
         let outlived = partner_key.let_go().filter(|mark| opened.generation <= mark.generation);
         let record = match outlived {
@@ -283,6 +279,21 @@ impl Ledger {
             None => record,
         };
         Ok(Held { record, revision: stored.revision })
+    }
+
+    /// What was sealed for this place, and the partner's key that it was sealed under.
+    async fn unseal(
+        &self,
+        key: &Key,
+        stored: &Stored,
+    ) -> Result<(Opened, Arc<PartnerKey>), LedgerError> {
+        let damaged = |damage| damaged(key, stored.revision, damage);
+        let sealed = &stored.entry.sealed;
+        let under = seal::sealed_under(sealed).map_err(damaged)?;
+        let partner_key = self.keys.for_reading(key.partner(), under).await?;
+        let partner_key = partner_key.ok_or_else(|| damaged(Damage::KeyGone))?;
+        let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
+        Ok((opened, partner_key))
     }
 
     fn key(&self, kind: Kind, partner: Option<TenantId>, id: &str) -> Key {

@@ -385,10 +385,10 @@ pub enum StoreError {
         because: Cow<'static, str>,
     },
     /// There is no room: an operator makes some.
-    #[error("the store is full")]
+    #[error("the store is full: make room for it")]
     Full,
     /// The store cannot be written: an operator finds out why.
-    #[error("the store is read only")]
+    #[error("the store is read only: let this process write there")]
     ReadOnly,
     /// What the store holds is broken: an operator restores it.
     #[error("the store is damaged: {because}")]

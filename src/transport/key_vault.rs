@@ -32,6 +32,7 @@ mod identity;
 mod keys;
 mod secrets;
 mod token;
+mod token_reply;
 
 pub use self::error::KeyVaultError;
 pub use self::identity::ManagedIdentity;

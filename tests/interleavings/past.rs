@@ -3,14 +3,18 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use cpv_consent::emulator::{Emulator, VaultRight};
 use cpv_consent::store::{Expect, Filter, Key, Kind, Memory, Selection, Store, Stored};
 use cpv_consent::{
     AppRegistration, ExportCode, KeyRing, LocalKey, Recipient, RecipientKey, Resource, TenantId,
+    VirtualClock,
 };
 use http::HeaderMap;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use tokio::runtime::Runtime;
 
 use crate::paper::Paper;
+use crate::stores::Stores;
 use crate::world::{DAY, MINUTE, World, capture};
 
 /// A partner with a consent of some days ago, an export with a newer token, and a new consent that
@@ -25,6 +29,10 @@ pub struct Past {
     pub parcel: Vec<u8>,
     pub code: String,
     pub recipient: String,
+    /// It goes on: its Key Vault is one of the stores.
+    pub entra: Emulator,
+    /// What the emulator goes by.
+    pub clock: VirtualClock,
     rows: Vec<Stored>,
     key: [u8; 32],
     next_key: String,
@@ -32,14 +40,15 @@ pub struct Past {
 
 impl Past {
     pub fn recall() -> &'static Self {
-        static PAST: OnceLock<Past> = OnceLock::new();
-        PAST.get_or_init(|| {
+        static PAST: OnceLock<(Past, Runtime)> = OnceLock::new();
+        let (past, _where_the_emulator_runs) = PAST.get_or_init(|| {
             let thread = std::thread::spawn(|| {
-                let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-                runtime.block_on(happened())
+                let runtime = Runtime::new().expect("a runtime");
+                (runtime.block_on(happened()), runtime)
             });
             thread.join().expect("it happened")
-        })
+        });
+        past
     }
 
     /// As most processes have it.
@@ -64,8 +73,9 @@ impl Past {
         &self.rows
     }
 
-    pub async fn put_into(&self, store: &Arc<dyn Store>) {
+    pub async fn put_into(&self, stores: &Stores) {
         for Stored { key, entry, .. } in &self.rows {
+            let store = stores.of(key.kind());
             store.put(key, entry.clone(), Expect::Absent).await.expect("an empty store");
         }
     }
@@ -107,7 +117,10 @@ async fn happened() -> Past {
     rows.retain(|row| ![Kind::Consent, Kind::Lease, Kind::Process].contains(&row.key.kind()));
     rows.extend(first);
     world.clock.advance(MINUTE);
+    world.entra.vault_rights(world.app.client_id(), &VaultRight::ALL);
     Past {
+        entra: world.entra.clone(),
+        clock: world.clock.clone(),
         app: world.app.clone(),
         partner: world.contoso,
         other,

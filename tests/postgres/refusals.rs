@@ -132,10 +132,10 @@ async fn who_and_where_are_told_apart() {
     let told = refusal(&server.url("panel", "no_such_database")).await;
     assert!(told.contains("no such database"), "{told}");
     let told = refusal(&database.url("locked:wrong-password")).await;
-    assert!(told.contains("role or password"), "{told}");
+    assert!(told.contains("role or password") && told.contains("correct the URL"), "{told}");
     assert!(!told.contains("wrong-password"));
     let told = refusal(&database.url("locked")).await;
-    assert!(told.contains("password"), "{told}");
+    assert!(told.contains("its URL has none"), "{told}");
     let told = refusal(&database.url("nobody")).await;
     assert!(told.contains("pg_hba.conf"), "{told}");
     Postgres::connect(&database.url("locked:right-password")).await.expect("admitted");
@@ -149,7 +149,8 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let url = format!("postgres://panel@127.0.0.1:{port}/store");
     let refused = Postgres::connect(&url).await.expect_err("nobody listens");
     let StoreError::Unavailable { because } = refused else { panic!("{refused}") };
-    assert!(because.contains("no server answers"), "{because}");
+    assert!(because.contains(&format!("no server answers at 127.0.0.1:{port} (")), "{because}");
+    assert!(because.contains("start it, or correct the URL"), "{because}");
 }
 
 #[tokio::test]
@@ -159,7 +160,18 @@ async fn a_server_that_says_nothing_is_given_up() {
     let url = format!("postgres://panel@127.0.0.1:{port}/store");
     let opening = Postgres::at(&url).wait_at_most(std::time::Duration::from_millis(50));
     let refused = opening.connect().await.expect_err("nobody answers");
-    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    let StoreError::Unavailable { because } = refused else { panic!("{refused}") };
+    assert!(because.contains(&format!("in time at 127.0.0.1:{port}:")), "{because}");
+}
+
+#[tokio::test]
+async fn what_follows_an_at_sign_in_a_password_is_not_told_as_the_host() {
+    //
+    for url in ["postgres://a:half@canary@db.invalid/b", "postgres://a:half@canary/x@db.invalid/b"]
+    {
+        let told = refusal(url).await;
+        assert!(told.contains("%40") && !told.contains("canary"), "{told}");
+    }
 }
 
 #[tokio::test]

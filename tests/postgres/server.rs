@@ -50,17 +50,44 @@ pub struct Server {
 
 impl Server {
     fn start() -> Option<Self> {
-        let programs = programs()?;
+        let certificates = Certificates::generate();
+        let server = Self::nowhere(programs()?, certificates.authority.clone());
+        server.make(&certificates);
+        server.start_again();
+        Some(server)
+    }
+
+    /// A folder and a port for a server that is to be made.
+    fn nowhere(programs: PathBuf, authority: String) -> Self {
         let folder = tempfile::Builder::new().prefix("cpv-postgres-").tempdir().expect("a folder");
         let folder = folder.keep();
         give_away(&folder);
         let guard = guard(&programs, &folder);
-        let certificates = Certificates::generate();
-        let authority = certificates.authority.clone();
-        let server = Self { programs, folder, port: free_port(), authority, _guard: guard };
-        server.make(&certificates);
-        server.start_again();
-        Some(server)
+        Self { programs, folder, port: free_port(), authority, _guard: guard }
+    }
+
+    /// A server that follows this one. From now on nothing is committed here that is not there.
+    pub async fn standby(&self) -> Self {
+        let standby = Self::nowhere(self.programs.clone(), self.authority.clone());
+        let mut copy = as_owner(&self.programs.join("pg_basebackup"));
+        copy.args(["-R", "-c", "fast", "--no-sync", "-d", &self.url("postgres", "postgres")]);
+        run(copy.arg("-D").arg(standby.data()));
+        let settings = standby.data().join("postgresql.auto.conf");
+        let copied = fs::read_to_string(settings).expect("ours");
+        standby.write("postgresql.auto.conf", &(copied + &standby.place()));
+        standby.start_again();
+        let superuser = self.superuser("postgres").await;
+        let wait = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+        superuser.batch_execute(wait).await.expect("a setting");
+        superuser.batch_execute("SELECT pg_reload_conf()").await.expect("read");
+        let follows = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'";
+        while superuser.query(follows, &[]).await.expect("rows").is_empty() {}
+        standby
+    }
+
+    /// Makes a standby a server of its own, which takes writes once this returns.
+    pub fn promote(&self) {
+        run(self.control().args(["-w", "-t", "60", "promote"]));
     }
 
     fn make(&self, certificates: &Certificates) {
@@ -71,9 +98,12 @@ impl Server {
         self.write("server.crt", &certificates.certificate);
         self.write("server.key", &certificates.key);
         self.write("pg_hba.conf", ADMISSION);
+        self.write("postgresql.auto.conf", &(self.place() + SETTINGS));
+    }
+
+    fn place(&self) -> String {
         let (port, folder) = (self.port, self.folder.display());
-        let place = format!("port = {port}\nunix_socket_directories = '{folder}'\n");
-        self.write("postgresql.auto.conf", &(place + SETTINGS));
+        format!("port = {port}\nunix_socket_directories = '{folder}'\n")
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -237,6 +267,7 @@ hostssl   all careful 127.0.0.1/32 trust
 host      all careful 127.0.0.1/32 reject
 host      all nobody  127.0.0.1/32 reject
 host      all all     127.0.0.1/32 trust
+host      replication postgres 127.0.0.1/32 trust
 ";
 
 const SETTINGS: &str = "
@@ -303,7 +334,8 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-fn give_away(path: &Path) {
+/// To whom the server runs as.
+pub fn give_away(path: &Path) {
     if is_root() {
         let id = |kind| {
             let printed = run(Command::new("id").args([kind, "postgres"]));

@@ -203,7 +203,8 @@ async fn a_wrong_key_is_refused_at_the_start_and_nothing_is_changed() {
     assert_eq!(key_error(built(&world, wrong).await), KeyError::Refused { id: id("old") });
     let missing = key_error(built(&world, ring(&["new"])).await);
     assert_eq!(missing, KeyError::Unknown { id: id("old") });
-    let said = "no key old in the key ring: add it as a readable one";
+    let said = "no key old in the key ring: put it back by KeyRing::readable; \
+                nothing else opens what is under it";
     assert_eq!(missing.to_string(), said);
     assert_eq!(raw::rows(&world.store_folder()), before);
 }

@@ -22,6 +22,7 @@ async fn refused_untouched(path: &Path, words: &str) {
     let before = untouched(path);
     let because = refusal(path).await;
     assert!(because.contains(words), "{because}");
+    assert!(because.starts_with(path.to_str().expect("a path")), "it names no folder: {because}");
     let advice = because.split_once([';', ',']).map_or("", |(_, advice)| advice);
     assert!(!advice.is_empty(), "it does not say what to do: {because}");
     assert_eq!(untouched(path), before, "{because}");
@@ -55,7 +56,8 @@ async fn what_is_open_to_others_is_refused() {
             let wide = path.join(name);
             let was = mode(&wide);
             set_mode(&wide, was | bit);
-            refused_untouched(&path, "open to others").await;
+            let named = if name.is_empty() { "its folder" } else { name };
+            refused_untouched(&path, &format!("{named} is open to others")).await;
             set_mode(&wide, was);
         }
     }
@@ -103,7 +105,7 @@ async fn a_file_that_is_no_store_is_refused() {
         for bytes in [foreign, b"not a database".to_vec(), vec![0; 4096]] {
             fs::write(&file, bytes).expect("ours");
             set_mode(&file, 0o600);
-            refused_untouched(&path, "no store of this crate").await;
+            refused_untouched(&path, &format!("{name} is no store of this crate")).await;
         }
         fs::remove_file(&file).expect("ours");
     }

@@ -12,7 +12,7 @@ async fn found(world: &World, broker: &Broker) -> Found {
 }
 
 /// Changes a bit in the middle of the partner's row of this kind.
-fn harm(world: &World, kind: &str, partner: TenantId) {
+pub fn harm(world: &World, kind: &str, partner: TenantId) {
     let (folder, id) = (world.store_folder(), partner.to_string());
     let mut sealed = raw::row(&folder, kind, &id).sealed;
     let last = sealed.len() - 1;
@@ -37,6 +37,7 @@ async fn a_damaged_consent_is_replaced_only_where_the_host_says_so() {
     let waiting = found(&world, &broker).await;
     assert!(waiting.replaces_damaged() && waiting.replaces().is_none());
     let error = waiting.confirm().await.expect_err("it is damaged");
+    assert!(error.to_string().contains("danger_replace_damaged"), "it says what to do: {error}");
     let Error::Damaged { kind: "consent", partner } = error else { panic!("{error:?}") };
     assert_eq!(partner, Some(world.contoso));
     let anew = found(&world, &broker).await;
@@ -95,7 +96,9 @@ async fn a_damaged_partner_key_is_replaced_with_the_consent() {
         drop(broker);
         world.broker().await
     };
-    broker.partner(world.contoso).consent().await.expect_err("its key is damaged");
+    let error = broker.partner(world.contoso).consent().await.expect_err("its key is damaged");
+    assert!(matches!(error, Error::Key { .. }), "{error:?}");
+    assert!(error.to_string().contains("restore the row"), "{error}");
     world.clock.advance(MINUTE);
     found(&world, &broker).await.confirm().await.expect_err("nobody said so");
     let anew = found(&world, &broker).await;

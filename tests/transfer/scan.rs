@@ -81,6 +81,26 @@ async fn a_damaged_record_of_any_kind_is_named_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_consent_is_not_blamed_for_its_partners_key() {
+    // F-22
+    let world = World::new().await;
+    world.onboard(&world.broker().await).await;
+    let (folder, id) = (world.store_folder(), world.contoso.to_string());
+    let whole = raw::row(&folder, "partner-key", &id).sealed;
+    let mut tail = whole.clone();
+    *tail.last_mut().expect("it is long") ^= 1;
+    for harmed in [&whole[..20], &tail] {
+        raw::overwrite(&folder, "partner-key", &id, harmed);
+        let scanned = world.broker().await.scan().run().await.expect("a scan");
+        let [consent, key] = scanned.damaged() else { panic!("{scanned:?}") };
+        assert_eq!((consent.kind, key.kind), (Kind::Consent, Kind::PartnerKey));
+        let said = consent.to_string();
+        assert!(said.starts_with(&format!("consent {id}: its partner's key ")), "{said}");
+        assert!(!key.to_string().contains("its partner's key"), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn rows_that_changed_places_are_named_by_the_places_they_lie_in() {
     // F-23, R-122
     let world = World::new().await;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::KeyError;
-use crate::storage::ledger::{Ledger, LedgerError, damaged, identity};
-use crate::storage::seal::{self, Damage, Opened};
-use crate::storage::store::{Cursor, Filter, Kind, Page, Selection, Stored};
+use crate::storage::ledger::{Ledger, LedgerError, damaged};
+use crate::storage::seal::{Damage, Opened};
+use crate::storage::store::{Cursor, Kind, Page, Selection, Stored};
 
 /// A record that does not open. All others are as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,12 @@ impl fmt::Display for DamagedRecord {
         if let Some(partner) = self.partner.filter(|partner| partner.to_string() != self.id) {
             write!(out, " of partner {partner}")?;
         }
-        write!(out, ": {}", self.why)
+        match &self.why {
+            Unreadable::Key(error) if self.kind != Kind::PartnerKey => {
+                write!(out, ": its partner's key does not open, which is to be mended: {error}")
+            }
+            why => write!(out, ": {why}"),
+        }
     }
 }
 
@@ -39,6 +44,10 @@ pub enum Unreadable {
     /// Its own bytes.
     #[error("{0}")]
     Damaged(Damage),
+    /// The row of its partner's key, which is the one to restore. Nobody can tell how the record
+    /// itself is.
+    #[error("its partner's key is damaged, and that is the row to restore: {0}")]
+    KeyDamaged(Damage),
     /// The key of its partner, which the key ring does not open.
     #[error("{0}")]
     Key(KeyError),
@@ -61,9 +70,8 @@ impl Ledger {
         limit: usize,
         fits: fn(Kind, &Opened) -> bool,
     ) -> Result<Examined, LedgerError> {
-        let (realm, selection) = (self.realm.clone(), Selection::All);
-        let filter = Filter { realm, kind, selection, cursor, limit };
-        let Page { records, damaged, next } = self.stores.of(kind).list(filter).await?;
+        let Page { records, damaged, next } =
+            self.page(kind, Selection::All, cursor, limit).await?;
         let rows = damaged.into_iter().map(|id| DamagedRecord {
             kind,
             partner: partner_by_id(kind, &id),
@@ -91,18 +99,16 @@ impl Ledger {
         stored: &Stored,
         fits: fn(Kind, &Opened) -> bool,
     ) -> Result<(), LedgerError> {
-        let (key, sealed) = (&stored.key, &stored.entry.sealed);
+        let key = &stored.key;
         if key.kind() == Kind::PartnerKey {
             return self.keys.examine(stored).await;
         }
-        let damaged = |damage| damaged(key, stored.revision, damage);
-        let under = seal::sealed_under(sealed).map_err(damaged)?;
-        let partner_key = match self.keys.for_reading(key.partner(), under).await {
-            Err(LedgerError::Shredded { .. }) => return Ok(()),
-            key => key?.ok_or_else(|| damaged(Damage::KeyGone))?,
-        };
-        let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
-        if fits(key.kind(), &opened) { Ok(()) } else { Err(damaged(Damage::Contents)) }
+        match self.unseal(key, stored).await {
+            Ok((opened, _)) if fits(key.kind(), &opened) => Ok(()),
+            Ok(_) => Err(damaged(key, stored.revision, Damage::Contents)),
+            Err(LedgerError::Shredded { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -115,6 +121,11 @@ impl DamagedRecord {
         error: LedgerError,
     ) -> Result<Self, LedgerError> {
         let why = match error {
+            LedgerError::Damaged { kind: Kind::PartnerKey, damage, .. }
+                if kind != Kind::PartnerKey =>
+            {
+                Unreadable::KeyDamaged(damage)
+            }
             LedgerError::Damaged { damage, .. } => Unreadable::Damaged(damage),
             LedgerError::Key { error, .. } if !may_pass(&error) => Unreadable::Key(error),
             error => return Err(error),

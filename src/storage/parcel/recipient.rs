@@ -30,7 +30,7 @@ impl Recipient {
     pub fn from_pem(pem: &str) -> Result<Self, Invalid> {
         let wrong = |problem| Invalid::new("recipient", problem, EXPECTED_PUBLIC);
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("is no public key"))?;
+            .map_err(|_| wrong(no_public_key(pem)))?;
         PublicEncryptingKey::from_der(&der)
             .ok()
             .and_then(|key| OaepPublicEncryptingKey::new(key).ok())
@@ -64,7 +64,7 @@ impl RecipientKey {
     pub fn from_pem(pem: &str) -> Result<Self, Invalid> {
         let wrong = |problem| Invalid::new("recipient's key", problem, EXPECTED_PRIVATE);
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("is no private key"))?;
+            .map_err(|_| wrong(no_private_key(pem)))?;
         PrivateDecryptingKey::from_pkcs8(der.secret_pkcs8_der())
             .ok()
             .and_then(|key| OaepPrivateDecryptingKey::new(key).ok())
@@ -86,8 +86,39 @@ impl fmt::Debug for RecipientKey {
     }
 }
 
-const EXPECTED_PUBLIC: &str = "an RSA public key of 2048 bits or more, as PEM";
-const EXPECTED_PRIVATE: &str = "an RSA private key of 2048 bits or more, as PKCS #8 in PEM";
+/// What was given instead, told by the label alone.
+fn no_public_key(pem: &str) -> &'static str {
+    match () {
+        () if !pem.contains("-----BEGIN ") => {
+            "is no PEM text: give what is in the file, not its name"
+        }
+        () if pem.contains("PRIVATE KEY-----") => {
+            "is the private half, which stays where it was made"
+        }
+        () if pem.contains("BEGIN RSA PUBLIC KEY") => "is a public key in the older form, PKCS #1",
+        () if pem.contains("BEGIN CERTIFICATE") => "is a certificate",
+        () => "is no public key, or not all of one",
+    }
+}
+
+fn no_private_key(pem: &str) -> &'static str {
+    match () {
+        () if !pem.contains("-----BEGIN ") => {
+            "is no PEM text: give what is in the file, not its name"
+        }
+        () if pem.contains("PUBLIC KEY-----") => "is the public half, which opens nothing",
+        () if pem.contains("BEGIN ENCRYPTED") => "is encrypted: take the passphrase off",
+        () if pem.contains("BEGIN RSA PRIVATE KEY") => {
+            "is a private key in the older form, PKCS #1"
+        }
+        () => "is no private key, or not all of one",
+    }
+}
+
+const EXPECTED_PUBLIC: &str =
+    "an RSA public key of 2048 to 8192 bits, as `openssl pkey -in recipient.pem -pubout` prints it";
+const EXPECTED_PRIVATE: &str =
+    "an RSA private key of 2048 to 8192 bits, as `openssl pkey -in recipient.pem` prints it";
 
 #[cfg(test)]
 mod tests {
@@ -97,13 +128,32 @@ mod tests {
     #[test]
     fn only_the_right_half_of_an_rsa_pair_is_taken() {
         let curve = rcgen::KeyPair::generate().expect("a key");
-        for wrong in ["", "secret", &PAIR.private, &curve.public_key_pem()] {
+        let older = |key: &str, kind| key.replace(kind, &format!("RSA {kind}"));
+        let encrypted = PAIR.private.replace("BEGIN PRIVATE", "BEGIN ENCRYPTED PRIVATE");
+        for (wrong, why) in [
+            ("", "is no PEM text"),
+            ("recipient-public.pem", "is no PEM text"),
+            (&PAIR.private, "is the private half"),
+            (&older(&PAIR.public, "PUBLIC KEY"), "is a public key in the older form"),
+            (&PAIR.public[..200], "is no public key, or not all of one"),
+            (&curve.public_key_pem(), "is no RSA key of a fitting size"),
+        ] {
             let error = Recipient::from_pem(wrong).expect_err("no RSA public key").to_string();
-            assert!(error.starts_with("recipient is no"), "{error}");
+            assert!(error.starts_with(&format!("recipient {why}")), "{error}");
+            assert!(error.contains("as `openssl pkey -in recipient.pem -pubout` prints it"));
         }
-        for wrong in ["", "secret", &PAIR.public, &curve.serialize_pem()] {
+        for (wrong, why) in [
+            ("", "is no PEM text"),
+            ("recipient.pem", "is no PEM text"),
+            (&PAIR.public, "is the public half"),
+            (&older(&PAIR.private, "PRIVATE KEY"), "is a private key in the older form"),
+            (&encrypted, "is encrypted"),
+            (&PAIR.private[..200], "is no private key, or not all of one"),
+            (&curve.serialize_pem(), "is no RSA key of a fitting size"),
+        ] {
             let error = RecipientKey::from_pem(wrong).expect_err("no private key").to_string();
-            assert!(error.starts_with("recipient's key is no"), "{error}");
+            assert!(error.starts_with(&format!("recipient's key {why}")), "{error}");
+            assert!(error.contains("as `openssl pkey -in recipient.pem` prints it"), "{error}");
         }
     }
 

@@ -102,7 +102,7 @@ impl PostgresBuilder {
     }
 
     /// How long a call waits for a free connection, and a new connection for the server: 5 seconds
-    /// unless told.
+    /// unless told. Several hosts share that time.
     #[must_use]
     pub fn wait_at_most(mut self, wait: Duration) -> Self {
         self.limits.wait = wait;

@@ -4,6 +4,7 @@
 //! not hold what opens them. Both are open in one connection: one write lock, one growing revision.
 
 mod folder;
+mod marks;
 mod rows;
 mod salvage;
 mod schema;
@@ -51,14 +52,17 @@ impl Sqlite {
     /// writing it for five seconds.
     pub async fn open(folder: impl AsRef<Path> + Send) -> Result<Self, StoreError> {
         let folder = std::path::absolute(folder).map_err(|error| io_error(&error))?;
-        let (connection, site) = blocking(move || schema::set_up(&folder)).await?;
+        let place = folder.clone();
+        let set_up = blocking(move || schema::set_up(&folder)).await;
+        let (connection, site) = set_up.map_err(|error| said_of(&place, error))?;
         let readers = Arc::new(Readers::of(Arc::clone(&site)));
         let writer = Writer::start(site, connection)?;
         Ok(Self { readers, writer })
     }
 
     /// Finishes what was queued and closes the files: they then are whole without their logs,
-    /// unless another process has them open. A store that is dropped does the same at its own pace.
+    /// unless another process has them open. A store that is dropped does the same at its own pace,
+    /// and leaves its logs if the process ends first; nothing is lost by that.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the runtime is shutting down already.
@@ -79,6 +83,11 @@ impl Sqlite {
             readers.read(work)
         })
         .await
+        .map_err(|error| self.said(error))
+    }
+
+    fn said(&self, error: StoreError) -> StoreError {
+        said_of(&self.readers.site.folder, error)
     }
 }
 
@@ -87,16 +96,18 @@ impl Store for Sqlite {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let key = key.clone();
         let row = self.read(move |db| rows::read(db, &key)).await?;
-        row.map(rows::Row::into_stored).transpose()
+        row.map(rows::Row::into_stored).transpose().map_err(|error| self.said(error))
     }
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
         self.promises().admit(key, &entry)?;
-        self.writer.write(Change::Put { key: key.clone(), entry, expect }).await
+        let written = self.writer.write(Change::Put { key: key.clone(), entry, expect }).await;
+        written.map_err(|error| self.said(error))
     }
 
     async fn remove(&self, key: &Key, at: Revision) -> Result<(), StoreError> {
-        self.writer.write(Change::Remove { key: key.clone(), at }).await.map(drop)
+        let removed = self.writer.write(Change::Remove { key: key.clone(), at }).await;
+        removed.map(drop).map_err(|error| self.said(error))
     }
 
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
@@ -167,6 +178,17 @@ async fn blocking<T: Send + 'static>(
     spawn_blocking(work).await.map_err(stopped)?
 }
 
+/// With the folder, for whoever has more than one store.
+fn said_of(folder: &Path, error: StoreError) -> StoreError {
+    let told = |because| format!("{}: {because}", folder.display());
+    match error {
+        StoreError::Unavailable { because } => StoreError::unavailable(told(because)),
+        StoreError::Damaged { because } => StoreError::damaged(told(because)),
+        StoreError::Unusable { because } => StoreError::unusable(told(because)),
+        other => other,
+    }
+}
+
 /// What an error of SQLite asks of whom. Its text may quote a row, so only its code is told.
 fn store_error(error: &rusqlite::Error) -> StoreError {
     let rusqlite::Error::SqliteFailure(failure, _) = error else {
@@ -177,8 +199,12 @@ fn store_error(error: &rusqlite::Error) -> StoreError {
         ErrorCode::DiskFull => StoreError::Full,
         _ if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreError::Full,
         ErrorCode::ReadOnly => StoreError::ReadOnly,
-        ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation => StoreError::damaged(because),
-        ErrorCode::NotADatabase | ErrorCode::PermissionDenied => StoreError::unusable(because),
+        ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation => {
+            StoreError::damaged(format!("{because}; restore its files from a backup"))
+        }
+        ErrorCode::NotADatabase | ErrorCode::PermissionDenied => {
+            StoreError::unusable(format!("{because}; see whose its files are, or restore them"))
+        }
         ErrorCode::CannotOpen => {
             StoreError::unavailable("a file of it could not be opened; are too many open?")
         }
@@ -204,7 +230,9 @@ fn io_error(error: &std::io::Error) -> StoreError {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full,
         std::io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
         std::io::ErrorKind::PermissionDenied => StoreError::unusable(ANOTHERS),
-        kind => StoreError::unusable(format!("its folder or a file in it: {kind}")),
+        kind => StoreError::unusable(format!(
+            "its folder or a file in it: {kind}; see that this process may read and write there"
+        )),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::model::tenant::ClientId;
 use crate::transport::client_assertion::{ClientAuthentication, CredentialError};
 use crate::transport::http::{Wire, retry_after};
 use crate::transport::key_vault::error::KeyVaultError;
-use crate::transport::key_vault::token::TokenReply;
+use crate::transport::key_vault::token_reply::TokenReply;
 
 /// An application that asks in its own name, at its home tenant only.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::model::invalid::Invalid;
 use crate::model::tenant::ClientId;
 use crate::transport::http::Wire;
 use crate::transport::key_vault::error::KeyVaultError;
-use crate::transport::key_vault::token::TokenReply;
+use crate::transport::key_vault::token_reply::TokenReply;
 
 /// A managed identity: where to ask for it, and which one if there are several.
 ///

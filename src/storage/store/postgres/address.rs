@@ -18,6 +18,8 @@ use crate::storage::store::StoreError;
 /// A server, a database and a role, with the way to speak to them.
 pub(super) struct Address {
     pub(super) config: Config,
+    /// The hosts, as they may be told.
+    pub(super) server: String,
     /// `None` within this machine, unless the URL asks for TLS there too.
     pub(super) tls: Option<MakeRustlsConnect>,
 }
@@ -25,14 +27,32 @@ pub(super) struct Address {
 impl Address {
     /// Reads a URL; `roots` are the authorities to trust, as PEM, instead of the machine's own.
     pub(super) fn parse(url: &str, roots: Option<&[u8]>) -> Result<Self, StoreError> {
+        // Behind the first one the driver reads a host, and that is told: not half a password.
+        if url.matches('@').count() > 1 {
+            return Err(StoreError::unusable(AT_SIGN));
+        }
         let (url, mode) = without_ssl_mode(url)?;
         // What is wrong is not told: the text around it may be the password.
         let mut config: Config = url.parse().map_err(|_| StoreError::unusable(NO_URL))?;
+        let server = server(&config);
         let encrypted = is_encrypted(mode, is_on_this_machine(&config))?;
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
         let tls = encrypted.then(|| connector(roots)).transpose()?;
-        Ok(Self { config, tls })
+        Ok(Self { config, server, tls })
     }
+}
+
+/// The hosts with their ports.
+fn server(config: &Config) -> String {
+    let mut ports = config.get_ports().iter();
+    let named = |host: &Host| match (host, ports.next().unwrap_or(&5432)) {
+        (Host::Tcp(name), port) => format!("{name}:{port}"),
+        #[cfg(unix)]
+        (Host::Unix(folder), _) => folder.display().to_string(),
+    };
+    let hosts: Vec<String> = config.get_hosts().iter().map(named).collect();
+    let plain = |sign: &char| sign.is_ascii_graphic() || *sign == ' ';
+    hosts.join(" or ").chars().filter(plain).take(LONGEST_NAME).collect()
 }
 
 /// What `sslmode` says, and the URL without it: the driver does not know `verify-full`, and would
@@ -102,8 +122,13 @@ fn trusting_only(
         .map_err(|_| wrong())
 }
 
-const NO_URL: &str =
-    "its URL is not understood: postgres://role:password@host/database is the form";
+const NO_URL: &str = "its URL is not understood: postgres://role:password@host/database is the \
+                      form, with @ / # : % percent-encoded in the password";
+
+const AT_SIGN: &str = "its URL has two @: write the one in the password as %40";
+
+/// How much of the hosts is told.
+const LONGEST_NAME: usize = 255;
 
 const PLAIN_TEXT: &str = "its URL allows plain text to another machine: take sslmode out of it";
 
@@ -157,6 +182,9 @@ mod tests {
             "postgres://a:canary@localhost:x/b",
             "postgres://a:canary@localhost/b?canary=1",
             "postgres://a:canary@localhost/b?sslmode=canary",
+            "postgres://a:pass@canary@localhost/b",
+            "postgres://a:pass@canary/word@localhost/b",
+            "postgres://a:pass@canary?word@localhost/b",
         ] {
             let refused = mode(url).expect_err("it is no URL").to_string();
             assert!(!refused.contains("canary"), "{refused}");

@@ -17,12 +17,12 @@ use tokio_postgres::{NoTls, Row};
 use crate::storage::store::StoreError;
 use crate::storage::store::postgres::Limits;
 use crate::storage::store::postgres::address::Address;
-use crate::storage::store::postgres::failure::{self, Failure, Outcome};
+use crate::storage::store::postgres::failure::{self, Failure, Outcome, Server};
 
 /// The way to a server.
 pub(super) struct Connections {
     pool: Pool,
-    encrypted: bool,
+    server: Server,
     /// How long the whole of an answer may take.
     patience: Duration,
 }
@@ -46,9 +46,9 @@ impl Question {
 impl Connections {
     /// Connects to nobody yet.
     pub(super) fn to(address: Address, limits: Limits) -> Result<Self, StoreError> {
-        let Address { mut config, tls } = address;
+        let Address { mut config, server, tls } = address;
         set_up_sessions(&mut config, limits);
-        let encrypted = tls.is_some();
+        let server = Server { name: server, encrypted: tls.is_some() };
         // A connection that ended is noticed without asking it; one that failed is not kept.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match tls {
@@ -62,7 +62,7 @@ impl Connections {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|_| StoreError::unusable("no runtime to be had"))?;
-        Ok(Self { pool, encrypted, patience: limits.statement + A_SECOND })
+        Ok(Self { pool, server, patience: limits.statement + A_SECOND })
     }
 
     /// The rows of a statement that only reads: asked again once if the connection is lost.
@@ -115,7 +115,7 @@ impl Connections {
     /// A connection for one call. It must be given back to be used again.
     pub(super) async fn borrow(&self) -> Result<Borrowed, StoreError> {
         let object = self.pool.get().await;
-        let object = object.map_err(|error| failure::connecting(&error, self.encrypted))?;
+        let object = object.map_err(|error| failure::connecting(&error, &self.server))?;
         Ok(Borrowed { object: Some(object) })
     }
 }
@@ -208,9 +208,11 @@ fn set_up_sessions(config: &mut tokio_postgres::Config, limits: Limits) {
     if config.get_application_name().is_none() {
         config.application_name("cpv-consent");
     }
-    // A standby may be behind, and a store that forgets is worse than one that waits.
-    if config.get_hosts().len() > 1 {
+    let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+    if hosts > 1 {
+        // A standby may be behind, and a store that forgets is worse than one that waits.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        share_among_hosts(config, hosts, limits.wait);
     }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(limits.wait);
@@ -219,6 +221,13 @@ fn set_up_sessions(config: &mut tokio_postgres::Config, limits: Limits) {
     config.keepalives_idle(Duration::from_secs(30));
     config.keepalives_interval(Duration::from_secs(10));
     config.keepalives_retries(3);
+}
+
+/// A machine that does not answer leaves time for the next one.
+fn share_among_hosts(config: &mut tokio_postgres::Config, hosts: usize, wait: Duration) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(wait / u32::try_from(hosts).unwrap_or(u32::MAX));
+    }
 }
 
 /// What the server's setting can hold.

@@ -37,28 +37,39 @@ pub(super) fn silence() -> Failure {
     Failure { error, outcome: Outcome::Unknown }
 }
 
+/// Who was asked for a connection.
+pub(super) struct Server {
+    /// Its hosts, without anything secret.
+    pub(super) name: String,
+    pub(super) encrypted: bool,
+}
+
 /// Why there is no connection. No statement was sent.
-pub(super) fn connecting(error: &PoolError, encrypted: bool) -> StoreError {
+pub(super) fn connecting(error: &PoolError, server: &Server) -> StoreError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => {
             StoreError::unavailable("no connection became free in time; allow more of them")
         }
-        PoolError::Timeout(_) => StoreError::unavailable("the server did not answer in time"),
-        PoolError::Backend(error) => refused(error, encrypted),
+        PoolError::Timeout(_) => StoreError::unavailable(format!(
+            "no server answered in time at {}: see that it runs and can be reached from here",
+            server.name
+        )),
+        PoolError::Backend(error) => refused(error, server),
         _ => StoreError::unavailable("its connections have ended"),
     }
 }
 
-fn refused(error: &tokio_postgres::Error, encrypted: bool) -> StoreError {
+fn refused(error: &tokio_postgres::Error, server: &Server) -> StoreError {
     if let Some(code) = error.code() {
         return match *code {
-            SqlState::INVALID_PASSWORD => {
-                StoreError::unusable("the server refuses role or password: correct the URL")
-            }
+            SqlState::INVALID_PASSWORD => StoreError::unusable(
+                "the server refuses role or password: correct the URL, in whose password \
+                 @ / # : % are percent-encoded",
+            ),
             SqlState::INVALID_CATALOG_NAME => {
                 StoreError::unusable("there is no such database: create it, or correct the URL")
             }
-            SqlState::INVALID_AUTHORIZATION_SPECIFICATION if encrypted => {
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION if server.encrypted => {
                 StoreError::unusable("the server admits no such role from here (pg_hba.conf)")
             }
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION => StoreError::unusable(
@@ -72,17 +83,35 @@ fn refused(error: &tokio_postgres::Error, encrypted: bool) -> StoreError {
         };
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return StoreError::unusable(format!("the server's certificate is refused: {tls}"));
+        return StoreError::unusable(format!(
+            "the server's certificate is refused ({tls}): name the host as it does, or its \
+             authority by trusting_only"
+        ));
     }
     if let Some(io) = cause::<io::Error>(error) {
-        return StoreError::unavailable(format!("no server answers at its address: {io}"));
+        if is_of_a_standby(io) {
+            return StoreError::unavailable(format!("none of {} takes writes", server.name));
+        }
+        return StoreError::unavailable(format!(
+            "no server answers at {} ({io}): start it, or correct the URL",
+            server.name
+        ));
     }
     if error.is_closed() {
         return StoreError::unavailable(ENDED);
     }
     // What is left are the driver's own words: what the URL lacks, or that the server has no TLS.
     let because = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    StoreError::unusable(format!("there is no way to its server: {because}"))
+    if because == "password missing" {
+        return StoreError::unusable(NO_PASSWORD);
+    }
+    StoreError::unusable(format!("there is no way to {}: {because}", server.name))
+}
+
+/// The driver's word for a server that only reads, the last of several; the system's own word that
+/// something is not permitted, of a socket, has a number.
+fn is_of_a_standby(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// Why a statement that was sent has no answer.
@@ -156,4 +185,6 @@ fn cause<E: Error + 'static>(error: &tokio_postgres::Error) -> Option<&E> {
     None
 }
 
+const NO_PASSWORD: &str = "the server wants a password and its URL has none: \
+                           postgres://role:password@host/database is the form";
 const ENDED: &str = "the server ended the connection";

@@ -18,14 +18,10 @@ use std::time::{Duration, Instant};
 
 use crate::storage::store::StoreError;
 use crate::storage::store::sqlite::io_error;
-use crate::storage::store::sqlite::schema::{
-    APPLICATION_ID, NEWEST_SERVED, NO_STORE, OTHER_KEYS, TOO_NEW, have_one_identity,
+use crate::storage::store::sqlite::marks::{
+    APPLICATION_ID, NEWEST_SERVED, NO_STORE, OTHER_KEYS, PARTNER_KEYS, RECORDS, TOO_NEW,
+    have_one_identity,
 };
-
-/// Records of every kind but partner keys.
-pub(super) const RECORDS: &str = "records.sqlite3";
-/// Partner keys, to be backed up apart.
-pub(super) const PARTNER_KEYS: &str = "partner-keys.sqlite3";
 
 /// A folder that was checked. While this is held, no other process checks or makes it.
 pub(super) struct Prepared {
@@ -59,9 +55,10 @@ fn check_files(folder: &Path) -> Result<(Content, Content), StoreError> {
     let files = (check_file(folder, RECORDS)?, check_file(folder, PARTNER_KEYS)?);
     match files {
         // Keys are made first, so records without them mean that the keys were lost.
-        (Content::Ours, Content::None) => Err(StoreError::unusable(
-            "the file of partner keys is missing; restore it, for without it no record opens",
-        )),
+        (Content::Ours, Content::None) => Err(StoreError::unusable(format!(
+            "the file of partner keys is missing; restore {PARTNER_KEYS}, without which no record \
+             opens"
+        ))),
         (Content::Ours, Content::Ours)
             if !is_claimed(folder) && !have_one_identity(folder).unwrap_or(true) =>
         {
@@ -188,9 +185,10 @@ pub(super) enum Content {
 fn refuse_links(folder: &Path) -> Result<(), StoreError> {
     let is_link = |path: &&Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     match folder.ancestors().find(is_link) {
-        Some(_) => Err(StoreError::unusable(
-            "its path has a symbolic link in it; give the path that the link leads to",
-        )),
+        Some(link) => Err(StoreError::unusable(format!(
+            "{} in its path is a symbolic link; give the path that it leads to",
+            link.display()
+        ))),
         None => Ok(()),
     }
 }
@@ -199,7 +197,7 @@ fn check_folder(found: &Metadata) -> Result<(), StoreError> {
     if !found.is_dir() {
         return Err(StoreError::unusable("its folder is no folder; choose another place"));
     }
-    owner::refuse_others(found, "its folder is open to others; make it 0700")
+    owner::refuse_others(found, || "its folder is open to others; make it 0700".to_owned())
 }
 
 fn check_file(folder: &Path, name: &str) -> Result<Content, StoreError> {
@@ -209,16 +207,15 @@ fn check_file(folder: &Path, name: &str) -> Result<Content, StoreError> {
         found => found.map_err(|error| io_error(&error))?,
     };
     if !found.is_file() {
-        return Err(StoreError::unusable(
-            "a file of its folder is a link or no file; put the file itself there",
-        ));
+        let because = format!("{name} is a link or no file; put the file itself there");
+        return Err(StoreError::unusable(because));
     }
-    owner::refuse_others(&found, "a file of its folder is open to others; make it 0600")?;
+    owner::refuse_others(&found, || format!("{name} is open to others; make it 0600"))?;
     match found.len() {
         0 => Ok(Content::None),
         _ if is_claimed(folder) => Ok(Content::Ours),
         _ if is_being_made(&path) => Ok(Content::None),
-        _ => check_header(&path),
+        _ => check_header(&path, name),
     }
 }
 
@@ -238,7 +235,7 @@ fn is_being_made(path: &Path) -> bool {
 /// writing, so that a file that cannot be written is refused here.
 ///
 /// Source: "Database File Format", section 1.3, <https://sqlite.org/fileformat2.html>.
-fn check_header(path: &Path) -> Result<Content, StoreError> {
+fn check_header(path: &Path, name: &str) -> Result<Content, StoreError> {
     let mut file =
         OpenOptions::new().read(true).write(true).open(path).map_err(|e| io_error(&e))?;
     let mut header = [0; 100];
@@ -246,10 +243,10 @@ fn check_header(path: &Path) -> Result<Content, StoreError> {
     let number =
         |at: usize| u32::from_be_bytes(*header[at..].first_chunk().expect("the header is longer"));
     if read.is_err() || !header.starts_with(b"SQLite format 3\0") || number(68) != APPLICATION_ID {
-        return Err(StoreError::unusable(NO_STORE));
+        return Err(StoreError::unusable(format!("{name} {NO_STORE}")));
     }
     if number(60) > NEWEST_SERVED {
-        return Err(StoreError::unusable(TOO_NEW));
+        return Err(StoreError::unusable(format!("{name} {TOO_NEW}")));
     }
     Ok(Content::Ours)
 }

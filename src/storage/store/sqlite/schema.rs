@@ -5,30 +5,14 @@ use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter};
-use url::Url;
 
 use crate::storage::store::StoreError;
-use crate::storage::store::sqlite::folder::{
-    self, Content, LONGEST_WAIT, PARTNER_KEYS, Prepared, RECORDS, Site,
+use crate::storage::store::sqlite::folder::{self, Content, LONGEST_WAIT, Prepared, Site};
+use crate::storage::store::sqlite::marks::{
+    APPLICATION_ID, IDENTITY, NEWEST_SERVED, NO_STORE, OTHER_KEYS, PARTNER_KEYS, RECORDS, TOO_NEW,
+    VERSION,
 };
 use crate::storage::store::sqlite::store_error;
-
-/// Marks a file as ours: "CPVC".
-pub(super) const APPLICATION_ID: u32 = 0x4350_5643;
-
-/// What this program makes, kept as `user_version`. A change first only adds, so that the version
-/// before serves a store that the version after it has changed; what it replaces goes one later.
-const VERSION: u32 = 1;
-
-/// The version after this one leaves what this one needs.
-pub(super) const NEWEST_SERVED: u32 = VERSION + 1;
-
-pub(super) const NO_STORE: &str =
-    "a file of its folder is no store of this crate; choose a folder for the store alone";
-pub(super) const TOO_NEW: &str =
-    "it was made for a newer version of this crate, two ahead or more; open it with that one";
-pub(super) const OTHER_KEYS: &str =
-    "its partner keys belong to another store; restore those that belong to these records";
 
 /// The names under which the two files are open in one connection.
 pub(super) const MAIN: &str = "main";
@@ -83,23 +67,6 @@ pub(super) fn connect_to_read(site: &Site) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
-/// Whether both files bear the same identity; an error where they do not tell, for it may still be
-/// in a log. Opened as `immutable` they are neither locked, nor is anything made beside them.
-///
-/// Source: <https://sqlite.org/uri.html>, section 3.
-pub(super) fn have_one_identity(folder: &Path) -> rusqlite::Result<bool> {
-    let identity = |name| {
-        let path = folder.join(name);
-        let mut url =
-            Url::from_file_path(&path).map_err(|()| rusqlite::Error::InvalidPath(path.clone()))?;
-        url.set_query(Some("immutable=1"));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let db = Connection::open_with_flags(url.as_str(), flags)?;
-        db.query_row(IDENTITY, [], |row| row.get::<_, Vec<u8>>(0))
-    };
-    Ok(identity(RECORDS)? == identity(PARTNER_KEYS)?)
-}
-
 fn attached(folder: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(folder.join(RECORDS), FLAGS)?;
     db.busy_timeout(LONGEST_WAIT)?;
@@ -147,13 +114,13 @@ fn alone(path: &Path) -> rusqlite::Result<Connection> {
 /// may closing the connection empty their logs: a store that is refused is left as it is.
 fn accepted(db: &Connection) -> Result<Vec<u8>, StoreError> {
     let number = |schema, pragma| db.pragma_query_value(Some(schema), pragma, |row| row.get(0));
-    for schema in [MAIN, KEYS] {
+    for (schema, name) in [(MAIN, RECORDS), (KEYS, PARTNER_KEYS)] {
         let application: u32 = number(schema, "application_id").map_err(|e| store_error(&e))?;
         if application != APPLICATION_ID {
-            return Err(StoreError::unusable(NO_STORE));
+            return Err(StoreError::unusable(format!("{name} {NO_STORE}")));
         }
         if number(schema, "user_version").map_err(|e| store_error(&e))? > NEWEST_SERVED {
-            return Err(StoreError::unusable(TOO_NEW));
+            return Err(StoreError::unusable(format!("{name} {TOO_NEW}")));
         }
     }
     let identity = |schema: &str| {
@@ -173,8 +140,6 @@ const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
     .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
     .union(OpenFlags::SQLITE_OPEN_NOFOLLOW)
     .union(OpenFlags::SQLITE_OPEN_EXRESCODE);
-
-const IDENTITY: &str = "SELECT store FROM identity";
 
 /// More than there are kinds of questions.
 const STATEMENTS: usize = 48;

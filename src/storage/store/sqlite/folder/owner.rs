@@ -26,11 +26,14 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn refuse_others(found: &Metadata, because: &'static str) -> Result<(), StoreError> {
+pub(super) fn refuse_others(
+    found: &Metadata,
+    because: impl FnOnce() -> String,
+) -> Result<(), StoreError> {
     match found.mode() & 0o077 {
         _ if is_of_another_user(found) => Err(StoreError::unusable(ANOTHERS)),
         0 => Ok(()),
-        _ => Err(StoreError::unusable(because)),
+        _ => Err(StoreError::unusable(because())),
     }
 }
 

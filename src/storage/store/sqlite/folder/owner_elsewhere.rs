@@ -20,7 +20,10 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn refuse_others(_found: &Metadata, _because: &'static str) -> Result<(), StoreError> {
+pub(super) fn refuse_others(
+    _found: &Metadata,
+    _because: impl FnOnce() -> String,
+) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -1,13 +1,12 @@
-//! What a partner's key remembers of a withdrawal, and what replaces a key that is damaged.
+//! What a partner's key remembers of a withdrawal.
 
 use crate::model::clock::from_unix_seconds;
 use crate::model::consent::StoredConsent;
 use crate::model::tenant::TenantId;
-use crate::storage::keyring::KeyError;
 use crate::storage::ledger::partner_keys::PartnerKeys;
 use crate::storage::ledger::{Ledger, LedgerError, identity};
 use crate::storage::seal::{self, Destroyed};
-use crate::storage::store::{Entry, Expect, Stored};
+use crate::storage::store::{Entry, Expect};
 
 impl Ledger {
     /// Lets the partner's key remember this tombstone: should the rows be put back from a backup,
@@ -28,12 +27,6 @@ impl Ledger {
         partner: TenantId,
     ) -> Result<Option<Destroyed>, LedgerError> {
         self.keys.last_let_go(partner).await
-    }
-
-    /// Makes a new key where the partner's is damaged: what was sealed under that one is lost, and
-    /// was lost before. A key that the ring merely lacks, or that is out of reach, stays.
-    pub(crate) async fn replace_damaged_key(&self, partner: TenantId) -> Result<(), LedgerError> {
-        self.keys.replace_damaged(partner).await
     }
 }
 
@@ -66,34 +59,4 @@ impl PartnerKeys {
             None => Ok(None),
         }
     }
-
-    async fn replace_damaged(&self, partner: TenantId) -> Result<(), LedgerError> {
-        let place = self.place(Some(partner));
-        while let Some(stored) = self.store().get(&place).await? {
-            match self.examine(&stored).await {
-                Err(error) if is_damaged(&error) => {}
-                sound => return sound,
-            }
-            match self.make(&place, Expect::At(stored.revision), None).await {
-                Err(LedgerError::Conflict) => {}
-                made => return made.map(drop),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the key of this row opens.
-    pub(super) async fn examine(&self, stored: &Stored) -> Result<(), LedgerError> {
-        match self.unwrap(&stored.key, stored).await {
-            Ok(_) | Err(LedgerError::Shredded { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-fn is_damaged(error: &LedgerError) -> bool {
-    matches!(
-        error,
-        LedgerError::Damaged { .. } | LedgerError::Key { error: KeyError::Refused { .. }, .. }
-    )
 }

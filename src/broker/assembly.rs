@@ -1,0 +1,204 @@
+//! How a broker is put together: what its journeys share is made once, then each takes its part.
+
+use std::sync::Arc;
+
+use super::builder::BrokerBuilder;
+use super::{Broker, Chores};
+use crate::error::Error;
+use crate::journeys::exchange::{Exchange, Tools};
+use crate::journeys::offboarding::Offboarding;
+use crate::journeys::onboarding::{Desk, Onboarding};
+use crate::journeys::rekeying::Rekeying;
+use crate::journeys::sharing::Sharing;
+use crate::journeys::standing::Standings;
+use crate::journeys::sweeping::Sweeper;
+use crate::journeys::transfer::Transfer;
+use crate::journeys::watch::Watch;
+use crate::model::clock::Clock;
+use crate::model::event::{Event, Observers};
+use crate::model::policy::Policy;
+use crate::model::registration::AppRegistration;
+use crate::protocol::id_token::IdTokenVerifier;
+use crate::protocol::partner_center::PartnerCenter;
+use crate::protocol::token_endpoint::TokenEndpoint;
+use crate::storage::lease::Leases;
+use crate::storage::ledger::{Ledger, LedgerError, Stores};
+use crate::storage::roll::Roll;
+use crate::storage::store::Revision;
+use crate::transport::client_assertion::ClientAuthentication;
+use crate::transport::http::{Reqwest, Wire};
+
+/// Makes the broker of what a builder has collected and checked.
+pub(super) async fn assemble(parts: BrokerBuilder) -> Result<Broker, Error> {
+    let speech = Speech::new(&parts)?;
+    let (app, clock) = (parts.app, parts.clock);
+    let stores = Stores::new(parts.store, parts.working_store);
+    let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
+    ledger.prove_ring().await?;
+    let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
+    let observers = Observers::new(parts.observers.into_iter().map(|watcher| watcher.0).collect());
+    let announced_at = announce(&roll, &observers).await?;
+    prove_again(&ledger, &roll).await?;
+    let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
+    let leases = roll.is_shared().then(leases);
+    let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
+    let standings = Arc::default();
+    let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
+    Ok(shared.broker(parts.policy, parts.mfa_probe, announced_at))
+}
+
+/// How the broker speaks.
+struct Speech {
+    wire: Wire,
+    endpoint: Arc<TokenEndpoint>,
+    id_tokens: Arc<IdTokenVerifier>,
+}
+
+impl Speech {
+    fn new(parts: &BrokerBuilder) -> Result<Self, Error> {
+        let (app, clock) = (&parts.app, &parts.clock);
+        let http = match &parts.http {
+            Some(http) => http.clone(),
+            None => Arc::new(Reqwest::new()?),
+        };
+        let wire = Wire::new(http, clock.clone());
+        let mut authentication = ClientAuthentication::new(app, clock.clone());
+        if parts.one_time_assertions {
+            authentication = authentication.one_time_assertions();
+        }
+        let endpoint = TokenEndpoint::new(app, authentication, wire.clone(), clock.clone());
+        let id_tokens = IdTokenVerifier::new(app, wire.clone(), clock.clone());
+        Ok(Self { wire, endpoint: Arc::new(endpoint), id_tokens: Arc::new(id_tokens) })
+    }
+}
+
+/// What the journeys share. Each method gives one journey its part.
+struct Shared {
+    app: AppRegistration,
+    clock: Arc<dyn Clock>,
+    speech: Speech,
+    ledger: Ledger,
+    roll: Roll,
+    /// Where the store is shared between processes.
+    leases: Option<Leases>,
+    standings: Arc<Standings>,
+    sharing: Sharing,
+    observers: Observers,
+}
+
+impl Shared {
+    fn broker(self, policy: Policy, probe_path: String, announced_at: Option<Revision>) -> Broker {
+        let sweeper = self.sweeper();
+        Broker {
+            onboarding: self.onboarding(policy, probe_path),
+            exchange: self.exchange(announced_at),
+            offboarding: self.offboarding(),
+            rekeying: self.rekeying(),
+            transfer: self.transfer(),
+            chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
+            ledger: self.ledger,
+            roll: self.roll,
+            clock: self.clock,
+            sweeper,
+        }
+    }
+
+    fn onboarding(&self, policy: Policy, probe_path: String) -> Onboarding {
+        let wire = self.speech.wire.clone();
+        Onboarding::new(Desk {
+            app: self.app.clone(),
+            policy,
+            probe_path,
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            endpoint: self.speech.endpoint.clone(),
+            id_tokens: self.speech.id_tokens.clone(),
+            partner_center: PartnerCenter::new(wire, self.app.cloud().clone()),
+            standings: self.standings.clone(),
+            sharing: self.sharing.clone(),
+            observers: self.observers.clone(),
+        })
+    }
+
+    fn exchange(&self, announced_at: Option<Revision>) -> Exchange {
+        Exchange::new(Tools {
+            app: self.app.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            endpoint: self.speech.endpoint.clone(),
+            id_tokens: self.speech.id_tokens.clone(),
+            standings: self.standings.clone(),
+            watch: self.watch(announced_at),
+            leases: self.leases.clone(),
+            sharing: self.sharing.clone(),
+            observers: self.observers.clone(),
+        })
+    }
+
+    fn watch(&self, announced_at: Option<Revision>) -> Watch {
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        Watch::new(ledger, clock, self.standings.clone(), announced_at)
+    }
+
+    fn offboarding(&self) -> Offboarding {
+        Offboarding {
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            standings: self.standings.clone(),
+            sharing: self.sharing.clone(),
+            observers: self.observers.clone(),
+        }
+    }
+
+    fn rekeying(&self) -> Rekeying {
+        Rekeying {
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            roll: self.roll.clone(),
+            observers: self.observers.clone(),
+        }
+    }
+
+    fn transfer(&self) -> Transfer {
+        Transfer {
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            standings: self.standings.clone(),
+            observers: self.observers.clone(),
+        }
+    }
+
+    fn sweeper(&self) -> Sweeper {
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        Sweeper { ledger, clock, leases: self.leases.clone() }
+    }
+}
+
+/// Puts this process on the roll. A store that fails for now keeps nobody from starting: valid
+/// tokens are to be had, and the next beat tries again.
+///
+/// The mark of the record is one of the consents' store too, if both lie in one.
+async fn announce(roll: &Roll, observers: &Observers) -> Result<Option<Revision>, Error> {
+    if !roll.is_shared() {
+        return Ok(None);
+    }
+    match roll.announce().await {
+        Ok(revision) => Ok(roll.is_beside_consents().then_some(revision)),
+        Err(LedgerError::Store(error)) => {
+            tracing::debug!(%error, "this process is not on the roll");
+            observers.tell(&Event::Unannounced);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whoever retired this ring's primary key meanwhile may not have seen this process.
+async fn prove_again(ledger: &Ledger, roll: &Roll) -> Result<(), Error> {
+    let proven = ledger.prove_ring().await;
+    if proven.is_err() {
+        // Who cannot leave is found to be dead.
+        let _ = roll.leave().await;
+    }
+    Ok(proven?)
+}

@@ -1,0 +1,168 @@
+//! What a broker is made of, collected and checked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Broker;
+use super::assembly::assemble;
+use crate::error::Error;
+use crate::model::clock::{Clock, SystemClock};
+use crate::model::event::Observer;
+use crate::model::invalid::Invalid;
+use crate::model::policy::Policy;
+use crate::model::registration::AppRegistration;
+use crate::protocol::partner_center::PartnerCenter;
+use crate::storage::keyring::KeyRing;
+use crate::storage::store::{Kind, Store};
+use crate::transport::http::Http;
+
+/// Collects what a broker is made of. All but the required has a safe default.
+#[derive(Debug)]
+#[must_use]
+pub struct BrokerBuilder {
+    pub(super) app: AppRegistration,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) working_store: Option<Arc<dyn Store>>,
+    pub(super) keys: KeyRing,
+    pub(super) policy: Policy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observers: Vec<Watcher>,
+    pub(super) http: Option<Arc<dyn Http>>,
+    pub(super) mfa_probe: String,
+    pub(super) one_time_assertions: bool,
+    pub(super) shares_access_tokens: bool,
+}
+
+impl BrokerBuilder {
+    pub(super) fn new(app: AppRegistration, store: Arc<dyn Store>, keys: KeyRing) -> Self {
+        Self {
+            app,
+            store,
+            working_store: None,
+            keys,
+            policy: Policy::default(),
+            clock: Arc::new(SystemClock::new()),
+            observers: Vec::new(),
+            http: None,
+            mfa_probe: PartnerCenter::PROBE.to_owned(),
+            one_time_assertions: false,
+            shares_access_tokens: false,
+        }
+    }
+
+    /// Another store for everything but consents: flows, leases, the keys of partners. It needs
+    /// compare-and-swap; the first store then does not.
+    pub fn working_store(mut self, store: impl Store) -> Self {
+        self.working_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Which consents are good enough; the strict [`Policy::default`] unless said otherwise.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Somebody who is told of every event: a closure, or an [`Observer`].
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Watcher(Arc::new(observer)));
+        self
+    }
+
+    /// Another clock than the machine's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Another way to speak HTTP than the one inside.
+    pub fn http(mut self, http: impl Http) -> Self {
+        self.http = Some(Arc::new(http));
+        self
+    }
+
+    /// The path, below Partner Center's origin, of the read that is used to ask for its verdict on
+    /// a second factor. By default the cheapest: one customer.
+    pub fn mfa_probe(mut self, path: &str) -> Self {
+        self.mfa_probe = path.to_owned();
+        self
+    }
+
+    /// Signs a new client assertion for each request, where a server takes every `jti` only once
+    /// (RFC 7523, section 3). By default one is used for some minutes at each token endpoint.
+    pub fn one_time_assertions(mut self) -> Self {
+        self.one_time_assertions = true;
+        self
+    }
+
+    /// Lets the processes that share the store share access tokens too, sealed, until they end: many
+    /// callers in many processes then cause one exchange in all. By default each process exchanges
+    /// for itself, and access tokens are kept in memory only.
+    ///
+    /// It changes nothing where the store is not shared between processes.
+    pub fn share_access_tokens(mut self) -> Self {
+        self.shares_access_tokens = true;
+        self
+    }
+
+    /// Makes the broker. No request is made. It must be called within a Tokio runtime, on which the
+    /// broker then sweeps now and then, and tells other processes that it is there.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when the store cannot do what is needed, when the probe is no path, or
+    /// when a cloud on this machine meets a store with records of another realm; [`Error::Http`] when
+    /// no certificate authority is found to verify servers by; [`Error::Store`].
+    pub async fn build(self) -> Result<Broker, Error> {
+        self.check()?;
+        self.check_realms().await?;
+        assemble(self).await
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        let working = self.working_store.as_ref().unwrap_or(&self.store);
+        if !working.promises().compare_and_swap {
+            const EXPECTED: &str = "one that does, or such a one as BrokerBuilder::working_store";
+            return Err(Invalid::new("store", "does not promise compare-and-swap", EXPECTED));
+        }
+        let keeps = |kind: &Kind| match kind {
+            Kind::Consent => self.store.promises().kinds.contains(kind),
+            _ => working.promises().kinds.contains(kind),
+        };
+        if let Some(kind) = Kind::ALL.iter().find(|kind| !keeps(kind)) {
+            const EXPECTED: &str = "one that does, or such a one as BrokerBuilder::working_store";
+            let problem = format!("does not promise to keep records of the kind {kind}");
+            return Err(Invalid::new("store", problem, EXPECTED));
+        }
+        let visible = self.mfa_probe.bytes().all(|b| b.is_ascii_graphic());
+        if !self.mfa_probe.starts_with('/') || self.mfa_probe.starts_with("//") || !visible {
+            return Err(Invalid::new("mfa probe", "is no path", "a path such as /v1/customers"));
+        }
+        Ok(())
+    }
+
+    /// An emulated cloud must not meet real partners' records.
+    async fn check_realms(&self) -> Result<(), Error> {
+        if !self.app.cloud().is_loopback() {
+            return Ok(());
+        }
+        let own = self.app.realm().to_string();
+        for store in std::iter::once(&self.store).chain(&self.working_store) {
+            let realms = store.realms().await.map_err(Error::Store)?;
+            if realms.iter().any(|realm| *realm != own) {
+                const EXPECTED: &str = "a store of its own for a cloud on this machine";
+                let invalid = Invalid::new("store", "holds records of another realm", EXPECTED);
+                return Err(invalid.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An observer, which need not be [`Debug`](fmt::Debug).
+pub(super) struct Watcher(pub(super) Arc<dyn Observer>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Observer")
+    }
+}
