@@ -345,8 +345,16 @@ pub(crate) fn entry(round: u64) -> Entry {
     Entry { sealed: Sealed::from_bytes(body(round, SEALED)), due: None }
 }
 
+/// Bytes that nothing compresses, as ciphertext is: xorshift, by G. Marsaglia.
 pub(crate) fn body(round: u64, length: usize) -> Vec<u8> {
-    let mut body = vec![0_u8; length];
-    body[..8].copy_from_slice(&round.to_be_bytes());
+    let mut state = round.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut body = Vec::with_capacity(length + 8);
+    while body.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        body.extend_from_slice(&state.to_be_bytes());
+    }
+    body.truncate(length);
     body
 }

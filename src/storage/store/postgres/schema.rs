@@ -158,7 +158,8 @@ const CATCH_UP: &str = "
     WHERE clock.revision < latest.revision
 ";
 
-/// Bodies are ciphertext, which does not compress. The clock's row is rewritten with every write, in
+/// Bodies are ciphertext, which does not compress; where one fits into a page it lies in its row, and
+/// not in a table beside it that would be written, too. The clock's row is rewritten with every write, in
 /// a page that is kept free for it.
 const FIRST: &str = "
     CREATE SCHEMA cpv_consent;
@@ -188,7 +189,7 @@ const FIRST: &str = "
         sealed bytea NOT NULL,
         due bigint CHECK (due >= 0),
         revision bigint NOT NULL CHECK (revision > 0)
-    );
+    ) WITH (toast_tuple_target = 8160);
     ALTER TABLE cpv_consent.record ALTER COLUMN sealed SET STORAGE EXTERNAL;
     CREATE UNIQUE INDEX record_place ON cpv_consent.record
         (realm, kind, substring(id FROM 1 FOR 1000), sha256(id));

@@ -160,7 +160,11 @@ pub(super) struct Clock {
 impl Clock {
     /// Takes one for each change. The file of keys knows how far it went, too: a loss of power may
     /// save it and not the other one, and a backup may bring back older records.
-    pub(super) fn advance(db: &Connection, changes: usize, in_keys: bool) -> rusqlite::Result<Self> {
+    pub(super) fn advance(
+        db: &Connection,
+        changes: usize,
+        in_keys: bool,
+    ) -> rusqlite::Result<Self> {
         const TAKE: &str = "UPDATE main.clock SET revision = revision + ?1";
         const LAST: &str = "SELECT revision FROM main.clock";
         let changes = i64::try_from(changes).unwrap_or(i64::MAX);

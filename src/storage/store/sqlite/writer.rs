@@ -261,7 +261,8 @@ enum Failure {
 fn commit(db: &mut Connection, changes: &[&Change]) -> Result<Vec<Answer>, Failure> {
     let locked_out = |error| Failure::LockedOut(store_error(&error));
     let in_keys = changes.iter().any(|change| change.kind() == Kind::PartnerKey);
-    let files = if in_keys { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
+    let files =
+        if in_keys { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
     let transaction = db.transaction_with_behavior(files).map_err(locked_out)?;
     let clock = rows::Clock::advance(&transaction, changes.len(), in_keys);
     let mut clock = clock.map_err(locked_out)?;
