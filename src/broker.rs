@@ -106,7 +106,8 @@ impl Broker {
     /// Retires a key of the ring: no broker may be built any more whose primary key it is. Then it
     /// can be taken out of the rings. Where other processes share the store, this takes minutes: it
     /// looks twice which of them live. One that slept meanwhile puts no partner's key under it any
-    /// more.
+    /// more. It may be dropped, but then nothing more is wrapped under the key until it is run
+    /// again, which ends it or, if that is refused, takes it back.
     ///
     /// It is retired for this application and environment; each rotates and retires for itself.
     /// Others that keep partner keys in another store are not seen.
