@@ -12,6 +12,8 @@ mod child;
 mod disk;
 #[path = "crash/edges.rs"]
 mod edges;
+#[path = "crash/ending.rs"]
+mod ending;
 #[path = "crash/life.rs"]
 mod life;
 mod mount;
@@ -25,3 +27,7 @@ mod scene;
 mod searcher;
 #[path = "crash/size.rs"]
 mod size;
+#[path = "crash/strict.rs"]
+mod strict;
+#[path = "crash/want.rs"]
+mod want;
