@@ -17,6 +17,8 @@ mod ending;
 #[path = "crash/life.rs"]
 mod life;
 mod mount;
+#[path = "crash/network.rs"]
+mod network;
 #[path = "crash/panics.rs"]
 mod panics;
 #[path = "crash/puts.rs"]

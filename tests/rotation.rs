@@ -3,8 +3,15 @@
 
 #![cfg(feature = "sqlite")]
 
+#[cfg(unix)]
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "postgres/server.rs"]
+mod server;
 mod world;
 
+#[cfg(unix)]
+#[path = "rotation/acceptance.rs"]
+mod acceptance;
 #[path = "rotation/ring.rs"]
 mod ring;
 #[path = "rotation/shredding.rs"]

@@ -138,6 +138,7 @@ async fn plays_its_role() {
         Ok("life") => crate::life::played().await,
         Ok("puts") => crate::puts::played().await,
         Ok("opening") => crate::puts::opening_played().await,
+        Ok("opening on a network") => crate::network::opening_played().await,
         Ok("failing disk") => crate::disk::played().await,
         Ok("told to end") => crate::ending::played().await,
         Ok("memory used up") => crate::want::memory_used_up_played().await,
