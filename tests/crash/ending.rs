@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child::{Child, folder, say};
 use crate::edges::Edges;
-use crate::life::{closed, copy, count, onboarded};
+use crate::life::{closed, copy, count, onboarded, sealed_consent};
 use crate::scene::{RING_KEY, Scene, assert_sealed};
 
 /// What a process that is told to end is given, on its hasty clock.
@@ -63,19 +63,19 @@ fn new_ring_without_the_old() -> KeyRing {
 
 /// The next process rotates what is left, and the partner is served under the new key alone.
 async fn finished(scene: &Scene, folder: &Path) {
+    let scene = &scene.later();
     let broker = scene.broker_with(folder, Edges::never(), new_ring()).await;
     let consent = broker.partner(scene.partner()).consent().await.expect("readable");
     assert_eq!(*consent.expect("stored").state(), ConsentState::Live);
     scene.take_tokens(&broker).await.expect("no repair is needed");
-    scene.take_tokens(&broker).await.expect("and what was rotated was stored");
     let rotated = broker.rotate_keys().run().await.expect("it goes on from where it was");
     assert_eq!(rotated.left(), 0);
     closed(broker, folder).await;
     assert_eq!(count(folder, "lease"), 0);
     assert_sealed(folder);
     let new = new_ring_without_the_old();
-    let broker = scene.broker_with(folder, Edges::never(), new).await;
-    scene.take_tokens(&broker).await.expect("the old key is not needed any more");
+    let broker = scene.later().broker_with(folder, Edges::never(), new).await;
+    scene.take_tokens(&broker).await.expect("what was rotated was stored, under the new key");
     closed(broker, folder).await;
 }
 
@@ -88,7 +88,7 @@ async fn told_at_every_edge(part: &'static str) -> usize {
     for edge in 1.. {
         let folder = first.with_file_name(format!("{part}-{edge}"));
         copy(&first, &folder);
-        let child = Child::playing("told to end", &folder).told(&scene.0);
+        let child = Child::playing("told to end", &folder).told(&scene.later().0);
         let mut child = child.tell("PART", part).tell("EDGE", edge).begin();
         let stalled = child.says().await.expect("it stalls, or it works") == "stalled";
         child.signal("-TERM");
@@ -125,7 +125,9 @@ async fn a_process_told_to_end_while_it_waits_for_an_answer_finishes_if_it_comes
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
     let folder = onboarded(&scene, parent.path()).await;
+    let scene = scene.later();
     for comes_in_time in [true, false] {
+        let stored = sealed_consent(&folder);
         let before = count(&folder, "lease");
         let hold = entra.hold_tokens();
         let child = Child::playing("told to end", &folder).told(&scene.0);
@@ -137,6 +139,7 @@ async fn a_process_told_to_end_while_it_waits_for_an_answer_finishes_if_it_comes
         if comes_in_time {
             hold.release();
             assert_eq!(child.ends_well().await, ["done", "closed"]);
+            assert!(sealed_consent(&folder) != stored, "the new token is stored");
         } else {
             assert_eq!(child.ends_well().await, ["closed"]);
             hold.release();

@@ -50,6 +50,7 @@ async fn a_process_killed_at_any_edge_of_an_exchange_leaves_a_token_that_works()
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
     let onboarded = onboarded(&scene, parent.path()).await;
+    let scene = scene.later();
     let points =
         at_every_edge(&scene, "exchange", parent.path(), |folder| copy(&onboarded, folder)).await;
     assert!(points > 10, "{points} points");
@@ -75,10 +76,15 @@ async fn at_every_edge(
     for edge in 1.. {
         let folder = parent.join(format!("{part}-{edge}"));
         prepare(&folder);
+        let before = (part == "exchange").then(|| sealed_consent(&folder));
         let child = Child::playing("life", &folder).told(&scene.0);
         let ended = child.tell("PART", part).tell("EDGE", edge).run().await;
         assert!(ended.killed || ended.well, "at edge {edge}: {}", ended.complaint);
         assert_sealed(&folder);
+        if part == "exchange" || ended.well {
+            assert_eq!(count(&folder, "consent"), 1, "lost at edge {edge}");
+            assert!(!ended.well || before != Some(sealed_consent(&folder)), "it rotates");
+        }
         finished(scene, &folder).await;
         if ended.well {
             return edge - 1;
@@ -89,14 +95,20 @@ async fn at_every_edge(
 
 /// The next healthy attempt succeeds, whatever was left, and leaves one consent that works.
 pub async fn finished(scene: &Scene, folder: &Path) {
+    let scene = &scene.later();
     let broker = scene.broker(folder, Edges::never()).await;
     match broker.partner(scene.partner()).consent().await.expect("readable") {
         Some(consent) => assert_eq!(*consent.state(), ConsentState::Live),
         None => scene.onboard(&broker, &secrets_of(folder)).await.expect("begun again"),
     }
     scene.take_tokens(&broker).await.expect("no repair is needed");
+    closed(broker, folder).await;
+    let before = sealed_consent(folder);
+    let scene = scene.later();
+    let broker = scene.broker(folder, Edges::never()).await;
     scene.take_tokens(&broker).await.expect("and what was rotated was stored");
     closed(broker, folder).await;
+    assert!(sealed_consent(folder) != before, "it was rotated again");
     assert_eq!(count(folder, "consent"), 1);
     assert_sealed(folder);
 }
@@ -117,7 +129,7 @@ async fn a_process_killed_while_it_waits_for_an_answer_leaves_the_old_token_whic
     let before = sealed_consent(&folder);
 
     let hold = entra.hold_tokens();
-    let child = Child::playing("life", &folder).told(&scene.0);
+    let child = Child::playing("life", &folder).told(&scene.later().0);
     let child = child.tell("PART", "exchange").tell("EDGE", usize::MAX);
     let mut process = child.command().spawn().expect("a process");
     hold.waiting(1).await;
@@ -165,7 +177,7 @@ async fn a_process_killed_while_it_redeems_a_code_leaves_a_flow_that_is_begun_ag
     finished(&scene, &folder).await;
 }
 
-fn sealed_consent(folder: &Path) -> Vec<u8> {
+pub fn sealed_consent(folder: &Path) -> Vec<u8> {
     let db = rusqlite::Connection::open(folder.join("records.sqlite3")).expect("a database");
     let sql = "SELECT sealed FROM record WHERE kind = 'consent'";
     db.query_row(sql, [], |row| row.get(0)).expect("a consent")

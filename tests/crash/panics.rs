@@ -145,17 +145,17 @@ impl Host {
         Arc::new(Self { scene, store: Arc::default(), key: Stumble::default(), folder })
     }
 
-    async fn broker(&self) -> Result<Broker, Error> {
+    async fn broker(&self, scene: &Scene) -> Result<Broker, Error> {
         let inner = LocalKey::from_base64("crash-1", RING_KEY).expect("a random key");
         let key = ClumsyKey { inner, stumble: self.key.clone() };
         // So that each use asks for the key again.
         let ring = KeyRing::new(key).cached_for(Duration::ZERO);
-        self.scene.builder_with(self.store.clone(), ring).build().await
+        scene.builder_with(self.store.clone(), ring).build().await
     }
 
     /// A broker is built; the partner consents if it has not, and takes tokens.
-    async fn lives(&self) -> Result<(), Error> {
-        let broker = self.broker().await?;
+    async fn lives(&self, scene: &Scene) -> Result<(), Error> {
+        let broker = self.broker(scene).await?;
         let lived = self.uses(&broker).await;
         broker.close(Duration::from_secs(10)).await;
         lived
@@ -170,8 +170,11 @@ impl Host {
 
     /// The partner's consent works, nobody holds the partner up, and no lease is left behind.
     async fn assert_whole(&self, call: usize) {
-        self.lives().await.unwrap_or_else(|error| panic!("after a panic at call {call}: {error}"));
-        let broker = self.broker().await.expect("a broker");
+        let later = self.scene.later().later();
+        self.lives(&later)
+            .await
+            .unwrap_or_else(|error| panic!("after a panic at call {call}: {error}"));
+        let broker = self.broker(&later).await.expect("a broker");
         let consent = broker.partner(self.scene.partner()).consent().await.expect("readable");
         assert_eq!(*consent.expect("stored").state(), ConsentState::Live);
         broker.close(Duration::from_secs(10)).await;
@@ -186,12 +189,12 @@ async fn lives_with_every_panic(onboarded: bool, of: fn(&Host) -> &Stumble) -> u
     for call in 1.. {
         let host = Host::of(Scene::on(&entra));
         if onboarded {
-            host.lives().await.expect("nothing panics yet");
+            host.lives(&host.scene).await.expect("nothing panics yet");
         }
         of(&host).at(call);
         let life = {
             let host = host.clone();
-            tokio::spawn(async move { host.lives().await })
+            tokio::spawn(async move { host.lives(&host.scene.later()).await })
         };
         let lived = life.await.unwrap_or_else(|_| panic!("the panic at call {call} got through"));
         of(&host).never();

@@ -31,7 +31,7 @@ pub struct Scene(pub HashMap<String, String>);
 
 impl Scene {
     /// A partner of its own, with a customer that has granted what is asked for. Access tokens end
-    /// before they are at hand, so that each one asked for causes a rotation.
+    /// before they are at hand, so that each one asked for causes an exchange.
     pub fn on(entra: &Emulator) -> Self {
         let mut told = HashMap::new();
         let mut tell = |name: &str, value: &str| told.insert(name.to_owned(), value.to_owned());
@@ -53,6 +53,15 @@ impl Scene {
         entra.register(&scene.app());
         entra.access_tokens_live(Duration::from_secs(60), Duration::from_secs(60));
         scene
+    }
+
+    /// The same scene twenty minutes later: a token that was stored before is old enough to be
+    /// replaced.
+    pub fn later(&self) -> Self {
+        let mut told = self.0.clone();
+        let ahead: u32 = told.get(AHEAD).map_or(0, |minutes| minutes.parse().expect("a number"));
+        told.insert(AHEAD.to_owned(), (ahead + 20).to_string());
+        Self(told)
     }
 
     /// What the parent has told this process.
@@ -122,7 +131,9 @@ impl Scene {
     }
 
     pub fn builder_with(&self, store: impl Store, ring: KeyRing) -> cpv_consent::BrokerBuilder {
-        Broker::builder(self.app(), store, ring).clock(Hasty(Instant::now()))
+        let ahead: u32 = self.0.get(AHEAD).map_or(0, |minutes| minutes.parse().expect("a number"));
+        let clock = Hasty { started: Instant::now(), ahead: MINUTE * ahead };
+        Broker::builder(self.app(), store, ring).clock(clock)
     }
 
     /// A flow that nobody goes on with.
@@ -206,20 +217,27 @@ pub fn assert_sealed(folder: &Path) {
     }
 }
 
-/// The machine's date, and waits that pass twenty times as fast: what a killed process held lapses
+/// By how many minutes the date is ahead of the machine's.
+const AHEAD: &str = "AHEAD";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The machine's date or a later one, and waits that pass twenty times as fast: what a killed process held lapses
 /// without keeping the test.
 #[derive(Debug)]
-struct Hasty(Instant);
+struct Hasty {
+    started: Instant,
+    ahead: Duration,
+}
 
 const HASTE: u32 = 20;
 
 impl Clock for Hasty {
     fn now(&self) -> SystemTime {
-        SystemTime::now()
+        SystemTime::now() + self.ahead
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed() * HASTE
+        self.started.elapsed() * HASTE
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

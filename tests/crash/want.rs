@@ -11,7 +11,7 @@ use cpv_consent::{AccountId, Broker, Error, Remedy, Resource, TenantId, VirtualC
 
 use crate::child::{Child, folder, say};
 use crate::edges::Edges;
-use crate::life::{finished, onboarded};
+use crate::life::{copy, finished, onboarded};
 use crate::mount::Mounted;
 use crate::puts::{body, place};
 use crate::scene::Scene;
@@ -73,7 +73,7 @@ async fn a_broker_without_files_to_open_says_so_and_recovers() {
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
     let folder = onboarded(&scene, parent.path()).await;
-    let child = Child::playing("files used up by a broker", &folder).told(&scene.0);
+    let child = Child::playing("files used up by a broker", &folder).told(&scene.later().0);
     let ended = child.under(&["prlimit", "--nofile=64:64"]).run().await;
     assert!(ended.well, "{}", ended.complaint);
     assert_eq!(ended.said, ["recovered"]);
@@ -86,7 +86,8 @@ pub async fn memory_used_up_played() {
     let scene = Scene::told();
     let left: usize = scene.tell("LEFT").parse().expect("a number");
     let broker = scene.broker(&folder(), Edges::never()).await;
-    scene.take_tokens(&broker).await.expect("tokens");
+    let customer = broker.partner(scene.partner()).customer(scene.customer());
+    customer.token(Resource::Graph).await.expect("a token");
     limit_memory();
     let mut hoard = Vec::new();
     for size in [1 << 20, 1 << 16, 1 << 12] {
@@ -131,10 +132,12 @@ async fn a_process_that_runs_out_of_memory_loses_nothing() {
     let entra = Emulator::builder().start().await.expect("free ports");
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
-    let folder = onboarded(&scene, parent.path()).await;
+    let first = onboarded(&scene, parent.path()).await;
     let mut unserved = 0;
     for left in [0, 8, 16, 32, 64, 128, 256, 512, 1024, 4096] {
-        let child = Child::playing("memory used up", &folder).told(&scene.0);
+        let folder = first.with_file_name(format!("left-{left}"));
+        copy(&first, &folder);
+        let child = Child::playing("memory used up", &folder).told(&scene.later().0);
         let ended = child.tell("LEFT", left << 10).run().await;
         assert_eq!(ended.said.first().map(String::as_str), Some("short"), "{}", ended.complaint);
         let is_out_of_memory = ended.complaint.contains("memory allocation of");
