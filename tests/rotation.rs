@@ -2,6 +2,7 @@
 //! it is destroyed.
 
 #![cfg(feature = "sqlite")]
+#![allow(unreachable_pub)] // its modules are of one program
 
 #[cfg(unix)]
 #[allow(dead_code)] // another program uses the rest of it
