@@ -147,15 +147,26 @@ impl Broker {
     }
 
     /// Takes no new work, finishes what is under way, gives its leases back, stores what is unsaved
-    /// and says good-bye to the other processes, for at most `grace`.
+    /// and says good-bye to the other processes, for at most `grace`. Its last second, or its last
+    /// quarter if that is less, is kept for leases and good-byes: what has not finished by then no
+    /// longer holds up others.
     pub async fn close(self, grace: Duration) {
+        let farewell = FAREWELL.min(grace / 4);
         let finish = async {
             self.exchange.finish().await;
             self.chores.end().await;
         };
         tokio::select! {
-            () = finish => {}
-            () = self.clock.sleep(grace) => {}
+            biased;
+            () = finish => return,
+            () = self.clock.sleep(grace - farewell) => {}
+        }
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(self.exchange.hand_over(), self.chores.end()) } => {}
+            () = self.clock.sleep(farewell) => {}
         }
     }
 }
+
+const FAREWELL: Duration = Duration::from_secs(1);

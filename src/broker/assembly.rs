@@ -27,11 +27,10 @@ use crate::storage::roll::Roll;
 use crate::transport::client_assertion::ClientAuthentication;
 use crate::transport::http::{Reqwest, Wire};
 
-/// Makes the broker of what a builder has collected and checked.
-pub(super) async fn assemble(parts: BrokerBuilder) -> Result<Broker, Error> {
+/// Makes the broker of what a builder has collected and checked, on its stores.
+pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
     let speech = Speech::new(&parts)?;
     let (app, clock) = (parts.app, parts.clock);
-    let stores = Stores::new(parts.store, parts.working_store);
     let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
     ledger.prove_ring().await?;
     let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
