@@ -106,7 +106,8 @@ impl Broker {
     /// Retires a key of the ring: no broker may be built any more whose primary key it is. Then it
     /// can be taken out of the rings. Where other processes share the store, this takes minutes: it
     /// looks twice which of them live. One that slept meanwhile puts no partner's key under it any
-    /// more.
+    /// more. It may be dropped, but then nothing more is wrapped under the key until it is run
+    /// again, which ends it or, if that is refused, takes it back.
     ///
     /// It is retired for this application and environment; each rotates and retires for itself.
     /// Others that keep partner keys in another store are not seen.
@@ -146,15 +147,26 @@ impl Broker {
     }
 
     /// Takes no new work, finishes what is under way, gives its leases back, stores what is unsaved
-    /// and says good-bye to the other processes, for at most `grace`.
+    /// and says good-bye to the other processes, for at most `grace`. Its last second, or its last
+    /// quarter if that is less, is kept for leases and good-byes: what has not finished by then no
+    /// longer holds up others.
     pub async fn close(self, grace: Duration) {
+        let farewell = FAREWELL.min(grace / 4);
         let finish = async {
             self.exchange.finish().await;
             self.chores.end().await;
         };
         tokio::select! {
-            () = finish => {}
-            () = self.clock.sleep(grace) => {}
+            biased;
+            () = finish => return,
+            () = self.clock.sleep(grace - farewell) => {}
+        }
+        tokio::select! {
+            biased;
+            _ = async { tokio::join!(self.exchange.hand_over(), self.chores.end()) } => {}
+            () = self.clock.sleep(farewell) => {}
         }
     }
 }
+
+const FAREWELL: Duration = Duration::from_secs(1);

@@ -12,9 +12,13 @@ mod child;
 mod disk;
 #[path = "crash/edges.rs"]
 mod edges;
+#[path = "crash/ending.rs"]
+mod ending;
 #[path = "crash/life.rs"]
 mod life;
 mod mount;
+#[path = "crash/network.rs"]
+mod network;
 #[path = "crash/panics.rs"]
 mod panics;
 #[path = "crash/puts.rs"]
@@ -25,3 +29,7 @@ mod scene;
 mod searcher;
 #[path = "crash/size.rs"]
 mod size;
+#[path = "crash/strict.rs"]
+mod strict;
+#[path = "crash/want.rs"]
+mod want;

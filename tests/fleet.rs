@@ -48,5 +48,7 @@ on_every_store! {
     a_killed_owner_costs_one_more_at_most_and_nothing_is_lost,
     a_killed_owner_of_shared_tokens_costs_one_more_at_most,
     an_owner_that_slept_past_its_lease_overwrites_nothing,
-    many_processes_take_their_turns,
+    a_hundred_processes_take_their_turns,
+    hosts_whose_dates_are_wrong_by_an_hour_wait_for_each_other,
+    a_lease_that_is_lost_costs_a_request_and_nothing_else,
 }

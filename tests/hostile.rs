@@ -10,8 +10,15 @@ mod credentials;
 mod damage;
 #[path = "hostile/forgery.rs"]
 mod forgery;
+#[cfg(unix)]
+#[path = "hostile/openings.rs"]
+mod openings;
 #[path = "hostile/people.rs"]
 mod people;
 #[path = "hostile/realms.rs"]
 mod realms;
+#[cfg(unix)]
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "postgres/server.rs"]
+mod server;
 mod world;

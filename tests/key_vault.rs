@@ -20,6 +20,8 @@ mod elsewhere;
 mod key;
 #[path = "key_vault/panel.rs"]
 mod panel;
+#[path = "key_vault/patience.rs"]
+mod patience;
 #[path = "key_vault/removal.rs"]
 mod removal;
 #[path = "key_vault/store.rs"]

@@ -24,27 +24,25 @@ use crate::protocol::token_endpoint::TokenEndpoint;
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Ledger, LedgerError, Stores};
 use crate::storage::roll::Roll;
-use crate::storage::store::Revision;
 use crate::transport::client_assertion::ClientAuthentication;
 use crate::transport::http::{Reqwest, Wire};
 
-/// Makes the broker of what a builder has collected and checked.
-pub(super) async fn assemble(parts: BrokerBuilder) -> Result<Broker, Error> {
+/// Makes the broker of what a builder has collected and checked, on its stores.
+pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
     let speech = Speech::new(&parts)?;
     let (app, clock) = (parts.app, parts.clock);
-    let stores = Stores::new(parts.store, parts.working_store);
     let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
     ledger.prove_ring().await?;
     let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
     let observers = Observers::new(parts.observers.into_iter().map(|watcher| watcher.0).collect());
-    let announced_at = announce(&roll, &observers).await?;
+    announce(&roll, &observers).await?;
     prove_again(&ledger, &roll).await?;
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
     let standings = Arc::default();
     let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
-    Ok(shared.broker(parts.policy, parts.mfa_probe, announced_at))
+    Ok(shared.broker(parts.policy, parts.mfa_probe))
 }
 
 /// How the broker speaks.
@@ -87,11 +85,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn broker(self, policy: Policy, probe_path: String, announced_at: Option<Revision>) -> Broker {
+    fn broker(self, policy: Policy, probe_path: String) -> Broker {
         let sweeper = self.sweeper();
         Broker {
             onboarding: self.onboarding(policy, probe_path),
-            exchange: self.exchange(announced_at),
+            exchange: self.exchange(),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             transfer: self.transfer(),
@@ -120,7 +118,7 @@ impl Shared {
         })
     }
 
-    fn exchange(&self, announced_at: Option<Revision>) -> Exchange {
+    fn exchange(&self) -> Exchange {
         Exchange::new(Tools {
             app: self.app.clone(),
             clock: self.clock.clone(),
@@ -128,16 +126,16 @@ impl Shared {
             endpoint: self.speech.endpoint.clone(),
             id_tokens: self.speech.id_tokens.clone(),
             standings: self.standings.clone(),
-            watch: self.watch(announced_at),
+            watch: self.watch(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             observers: self.observers.clone(),
         })
     }
 
-    fn watch(&self, announced_at: Option<Revision>) -> Watch {
+    fn watch(&self) -> Watch {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        Watch::new(ledger, clock, self.standings.clone(), announced_at)
+        Watch::new(ledger, clock, self.standings.clone(), self.roll.clone())
     }
 
     fn offboarding(&self) -> Offboarding {
@@ -176,20 +174,17 @@ impl Shared {
 
 /// Puts this process on the roll. A store that fails for now keeps nobody from starting: valid
 /// tokens are to be had, and the next beat tries again.
-///
-/// The mark of the record is one of the consents' store too, if both lie in one.
-async fn announce(roll: &Roll, observers: &Observers) -> Result<Option<Revision>, Error> {
+async fn announce(roll: &Roll, observers: &Observers) -> Result<(), Error> {
     if !roll.is_shared() {
-        return Ok(None);
+        return Ok(());
     }
     match roll.announce().await {
-        Ok(revision) => Ok(roll.is_beside_consents().then_some(revision)),
         Err(LedgerError::Store(error)) => {
             tracing::debug!(%error, "this process is not on the roll");
             observers.tell(&Event::Unannounced);
-            Ok(None)
+            Ok(())
         }
-        Err(error) => Err(error.into()),
+        announced => Ok(announced?),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::policy::Policy;
 use crate::model::registration::AppRegistration;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::storage::keyring::KeyRing;
+use crate::storage::ledger::Stores;
 use crate::storage::store::{Kind, Store};
 use crate::transport::http::Http;
 
@@ -21,8 +22,8 @@ use crate::transport::http::Http;
 #[must_use]
 pub struct BrokerBuilder {
     pub(super) app: AppRegistration,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) working_store: Option<Arc<dyn Store>>,
+    store: Arc<dyn Store>,
+    working_store: Option<Arc<dyn Store>>,
     pub(super) keys: KeyRing,
     pub(super) policy: Policy,
     pub(super) clock: Arc<dyn Clock>,
@@ -113,21 +114,18 @@ impl BrokerBuilder {
     /// when a cloud on this machine meets a store with records of another realm; [`Error::Http`] when
     /// no certificate authority is found to verify servers by; [`Error::Store`].
     pub async fn build(self) -> Result<Broker, Error> {
-        self.check()?;
-        self.check_realms().await?;
-        assemble(self).await
+        let stores = Stores::new(self.store.clone(), self.working_store.clone());
+        self.check(&stores)?;
+        self.check_realms(&stores).await?;
+        assemble(self, stores).await
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        let working = self.working_store.as_ref().unwrap_or(&self.store);
-        if !working.promises().compare_and_swap {
+    fn check(&self, stores: &Stores) -> Result<(), Invalid> {
+        if !stores.of(Kind::Pending).promises().compare_and_swap {
             const EXPECTED: &str = "one that does, or such a one as BrokerBuilder::working_store";
             return Err(Invalid::new("store", "does not promise compare-and-swap", EXPECTED));
         }
-        let keeps = |kind: &Kind| match kind {
-            Kind::Consent => self.store.promises().kinds.contains(kind),
-            _ => working.promises().kinds.contains(kind),
-        };
+        let keeps = |kind: &Kind| stores.of(*kind).promises().kinds.contains(kind);
         if let Some(kind) = Kind::ALL.iter().find(|kind| !keeps(kind)) {
             const EXPECTED: &str = "one that does, or such a one as BrokerBuilder::working_store";
             let problem = format!("does not promise to keep records of the kind {kind}");
@@ -141,12 +139,12 @@ impl BrokerBuilder {
     }
 
     /// An emulated cloud must not meet real partners' records.
-    async fn check_realms(&self) -> Result<(), Error> {
+    async fn check_realms(&self, stores: &Stores) -> Result<(), Error> {
         if !self.app.cloud().is_loopback() {
             return Ok(());
         }
         let own = self.app.realm().to_string();
-        for store in std::iter::once(&self.store).chain(&self.working_store) {
+        for store in stores.each() {
             let realms = store.realms().await.map_err(Error::Store)?;
             if realms.iter().any(|realm| *realm != own) {
                 const EXPECTED: &str = "a store of its own for a cloud on this machine";

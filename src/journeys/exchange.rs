@@ -183,6 +183,14 @@ impl Exchange {
         self.0.flights.all_landed().await;
         self.save_all().await;
     }
+
+    /// Gives back the leases of what did not finish in time: it may still be stored, and is fenced
+    /// by the revision that it is written at.
+    pub(crate) async fn hand_over(&self) {
+        if let Some(leases) = &self.0.leases {
+            leases.hand_over().await;
+        }
+    }
 }
 
 impl Desk {

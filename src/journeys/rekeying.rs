@@ -189,21 +189,24 @@ impl Rekeying {
         }
     }
 
-    /// Retires a key that nothing is under and nobody wraps under.
+    /// Retires a key that nothing is under and nobody wraps under. A note that an earlier run left,
+    /// being dropped, is finished or taken back.
     pub(crate) async fn retire(&self, key: &KeyId) -> Result<(), Error> {
-        if !self.ledger.has_key(key) && !self.ledger.retired(key).await? {
-            return Err(LedgerError::from(KeyError::Unknown { id: key.clone() }).into());
+        if !self.ledger.retired(key).await? {
+            if !self.ledger.has_key(key) {
+                return Err(LedgerError::from(KeyError::Unknown { id: key.clone() }).into());
+            }
+            self.check_unused(key).await?;
+            self.ledger.begin_retiring(key, self.clock.now()).await?;
         }
-        self.check_unused(key).await?;
-        if !self.ledger.retire(key, self.clock.now()).await? {
-            return Ok(());
-        }
-        // A process that began meanwhile has seen the note, or is seen now.
+        // A process that began before the note stood is seen now; one that began later has seen it.
         if let Err(used) = self.check_unused(key).await {
             self.ledger.reinstate(key).await?;
             return Err(used);
         }
-        self.observers.tell(&Event::KeyRetired { key: key.to_string() });
+        if self.ledger.finish_retiring(key).await? {
+            self.observers.tell(&Event::KeyRetired { key: key.to_string() });
+        }
         Ok(())
     }
 

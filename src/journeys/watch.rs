@@ -6,6 +6,7 @@
 //!
 //! A mark can lie: somebody who writes into the store plants one that nothing exceeds, a backup sets
 //! the count back, a row that is gone has none. So no view and no mark is older than [`MARK_LIFE`].
+//! A new mark is that of this process's last beat: what was written since is little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +18,7 @@ use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError};
+use crate::storage::roll::Roll;
 use crate::storage::store::{Kind, Page, Revision, Selection};
 
 /// How old what is known of others' changes may be before the store is asked again.
@@ -32,6 +34,7 @@ pub(crate) struct Watch {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     standings: Arc<Standings>,
+    roll: Roll,
     /// When the last read that succeeded had begun, in milliseconds; `NEVER` before the first.
     looked_at: AtomicU64,
     /// How many reads there were.
@@ -52,17 +55,17 @@ struct Progress {
 const NEVER: u64 = u64::MAX;
 
 impl Watch {
-    /// `first` is a mark of the store of consents from before any view was taken, if there is one.
+    /// To be made before any view is taken.
     pub(crate) fn new(
         ledger: Ledger,
         clock: Arc<dyn Clock>,
         standings: Arc<Standings>,
-        first: Option<Revision>,
+        roll: Roll,
     ) -> Self {
-        let marked_at = clock.monotonic();
-        let progress = Mutex::new(Progress { mark: first, marked_at, failure: None });
+        let (mark, marked_at) = (roll.mark(), clock.monotonic());
+        let progress = Mutex::new(Progress { mark, marked_at, failure: None });
         let (looked_at, looks) = (AtomicU64::new(NEVER), AtomicU64::new(0));
-        Self { ledger, clock, standings, looked_at, looks, progress }
+        Self { ledger, clock, standings, roll, looked_at, looks, progress }
     }
 
     /// Makes sure that the views are true enough to act on for `partner`. Whoever comes first reads;
@@ -97,7 +100,9 @@ impl Watch {
         looked_at != NEVER && u128::from(age) <= INTERVAL.as_millis()
     }
 
-    /// Without a mark nothing that was read counts: the partner's own row gives the first one.
+    /// Without a mark nothing that was read counts. The first one is taken before the views are
+    /// doubted: from this process's beat, or else, and then much may follow it, from the partner's
+    /// own row.
     async fn read(
         &self,
         mark: &mut Option<Revision>,
@@ -106,7 +111,7 @@ impl Watch {
         let Some(seen) = mark else {
             let id = partner.to_string();
             let row = self.ledger.row_of(Kind::Consent, Some(partner), &id).await?;
-            *mark = row.map(|row| row.revision);
+            *mark = self.roll.mark().or(row.map(|row| row.revision));
             self.standings.doubt_all();
             return Ok(());
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::model::clock::{Clock, as_seconds, later};
@@ -88,12 +88,21 @@ struct Desk {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     owner: String,
+    /// Each lease in hand listens here, and is given back once it is true.
+    handed_over: watch::Sender<bool>,
 }
 
 impl Leases {
     /// Leases of the process that goes by the name of `owner`.
     pub(crate) fn new(ledger: Ledger, clock: Arc<dyn Clock>, owner: String) -> Self {
-        Self(Arc::new(Desk { ledger, clock, owner }))
+        Self(Arc::new(Desk { ledger, clock, owner, handed_over: watch::Sender::new(false) }))
+    }
+
+    /// Gives back every lease in hand, whoever still works under it, and returns once others can
+    /// have them: what is fenced is the record itself.
+    pub(crate) async fn hand_over(&self) {
+        self.0.handed_over.send_replace(true);
+        self.0.handed_over.closed().await;
     }
 
     /// Takes the lease, once whoever has it gives it back or has let it lapse; waits for that no
@@ -121,7 +130,8 @@ impl Leases {
 
     fn held(&self, errand: Errand, at: Revision) -> Lease {
         let (release, released) = oneshot::channel();
-        let keeper = tokio::spawn(Arc::clone(&self.0).keep(errand, at, released));
+        let handed_over = self.0.handed_over.subscribe();
+        let keeper = tokio::spawn(Arc::clone(&self.0).keep(errand, at, released, handed_over));
         Lease { release, keeper }
     }
 }
@@ -184,11 +194,13 @@ impl Desk {
         errand: Errand,
         mut at: Revision,
         mut released: oneshot::Receiver<()>,
+        mut handed_over: watch::Receiver<bool>,
     ) {
         loop {
             tokio::select! {
                 biased;
                 _ = &mut released => break,
+                _ = handed_over.wait_for(|over| *over) => break,
                 () = self.clock.sleep(BEAT) => {}
             }
             match self.ledger.replace(&self.record(&errand), at).await {

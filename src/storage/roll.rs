@@ -106,13 +106,15 @@ impl Roll {
         shared(Kind::Consent) && shared(Kind::Process)
     }
 
-    /// Whether its marks are those of consents too.
-    pub(crate) fn is_beside_consents(&self) -> bool {
-        self.0.ledger.is_one_store(Kind::Process, Kind::Consent)
+    /// The mark of this process's last beat, where it is one of consents too: no consent that is
+    /// written from now on has a lower one.
+    pub(crate) fn mark(&self) -> Option<Revision> {
+        let is_beside = self.0.ledger.is_one_store(Kind::Process, Kind::Consent);
+        self.0.announced_at().filter(|_| self.is_shared() && is_beside)
     }
 
-    /// Puts this process's record, or puts it again, and says at which mark.
-    pub(crate) async fn announce(&self) -> Result<Revision, LedgerError> {
+    /// Puts this process's record, or puts it again.
+    pub(crate) async fn announce(&self) -> Result<(), LedgerError> {
         let desk = &self.0;
         let litter_at = later(desk.clock.now(), LITTER_AFTER);
         let record = ProcessRecord { litter_at, ..desk.own.clone() };
@@ -127,7 +129,7 @@ impl Roll {
             put => put?,
         };
         *desk.announced_at() = Some(revision);
-        Ok(revision)
+        Ok(())
     }
 
     /// Puts the record again at each beat until told to stop, then leaves.

@@ -77,6 +77,20 @@ async fn each_broken_promise_is_found_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_handle_that_was_kept_proves_no_promise_of_a_new_one() {
+    for (fault, promise, found) in [
+        (Fault::CallsItselfDurable, "what_was_written_survives_reopening", "a handle was kept"),
+        (Fault::CallsItselfShared, "one_of_many_racing_writers_wins", "the same handle"),
+    ] {
+        let kept: Arc<dyn Store> = Arc::new(Broken::new(fault));
+        let broken = conformance::check(|| async { Ok(Arc::clone(&kept)) }).await;
+        let broken = broken.expect_err("nobody knows what a new handle would show");
+        assert_eq!(broken.promise, promise, "{broken}");
+        assert!(broken.found.contains(found), "{broken}");
+    }
+}
+
+#[tokio::test]
 async fn revisions_that_count_each_record_alone_are_found() {
     let store: Arc<dyn Store> = Arc::new(CountsEachRecord::default());
     let found = conformance::check(|| async { Ok(Arc::clone(&store)) }).await;

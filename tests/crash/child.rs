@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
 
 /// How a process ended.
 #[derive(Debug)]
@@ -58,6 +59,13 @@ impl Child {
         command
     }
 
+    /// Begins it, to hear what it says while it runs.
+    pub fn begin(&self) -> Running {
+        let mut child = self.command().spawn().expect("a process");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Running { child, lines }
+    }
+
     pub async fn run(&self) -> Ended {
         use std::os::unix::process::ExitStatusExt;
 
@@ -71,6 +79,43 @@ impl Child {
             said: said.collect(),
             complaint: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+}
+
+/// A child that runs, killed when dropped.
+pub struct Running {
+    child: tokio::process::Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    /// What it says next; nothing once it has ended.
+    pub async fn says(&mut self) -> Option<String> {
+        while let Some(line) = self.lines.next_line().await.expect("readable") {
+            if let Some((_, said)) = line.split_once(SAYS) {
+                return Some(said.to_owned());
+            }
+        }
+        None
+    }
+
+    /// Sends a signal such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("the program kill").success());
+    }
+
+    /// Waits until it has ended by itself, well; returns what it still said.
+    pub async fn ends_well(mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Some(next) = self.says().await {
+            said.push(next);
+        }
+        let output = self.child.wait_with_output().await.expect("a process");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said:?}: {complaint}");
+        said
     }
 }
 
@@ -93,9 +138,13 @@ async fn plays_its_role() {
         Ok("life") => crate::life::played().await,
         Ok("puts") => crate::puts::played().await,
         Ok("opening") => crate::puts::opening_played().await,
+        Ok("opening on a network") => crate::network::opening_played().await,
         Ok("failing disk") => crate::disk::played().await,
+        Ok("told to end") => crate::ending::played().await,
+        Ok("memory used up") => crate::want::memory_used_up_played().await,
         Ok("size") => crate::size::played().await,
-        Ok("files used up") => crate::size::files_used_up_played().await,
+        Ok("files used up") => crate::want::files_used_up_played().await,
+        Ok("files used up by a broker") => crate::want::broker_without_files_played().await,
         _ => {}
     }
 }

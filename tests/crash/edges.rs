@@ -16,23 +16,35 @@ use cpv_consent::{Http, HttpError, Reqwest};
 use http::{Request, Response};
 use url::form_urlencoded;
 
-/// How many edges are left to pass. Clones share it.
+/// How many edges are left to pass, and what happens at the last. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Edges(Arc<AtomicUsize>);
+pub struct Edges {
+    left: Arc<AtomicUsize>,
+    /// Who is told that somebody stays there for ever; otherwise the process ends.
+    stalled: Option<fn()>,
+}
 
 impl Edges {
     pub fn dies_at(edge: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(edge)))
+        Self { left: Arc::new(AtomicUsize::new(edge)), stalled: None }
+    }
+
+    /// Whoever comes to this edge never passes it.
+    pub fn stalls_at(edge: usize, stalled: fn()) -> Self {
+        Self { stalled: Some(stalled), ..Self::dies_at(edge) }
     }
 
     pub fn never() -> Self {
         Self::dies_at(usize::MAX)
     }
 
-    fn pass(&self) {
-        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
-            die();
+    async fn pass(&self) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
         }
+        let Some(stalled) = self.stalled else { die() };
+        stalled();
+        std::future::pending().await
     }
 }
 
@@ -53,9 +65,9 @@ pub struct EdgedStore<S> {
 
 impl<S> EdgedStore<S> {
     async fn between<T>(&self, call: impl Future<Output = T>) -> T {
-        self.edges.pass();
+        self.edges.pass().await;
         let done = call.await;
-        self.edges.pass();
+        self.edges.pass().await;
         done
     }
 }
@@ -128,10 +140,10 @@ impl Http for EdgedHttp {
         longest_body: usize,
     ) -> Result<Response<Bytes>, HttpError> {
         self.note_request(request.body());
-        self.edges.pass();
+        self.edges.pass().await;
         let reply = self.inner.send(request, longest_body).await?;
         self.note_reply(reply.body());
-        self.edges.pass();
+        self.edges.pass().await;
         Ok(reply)
     }
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use cpv_consent::ConsentState;
-use cpv_consent::emulator::Emulator;
+use cpv_consent::emulator::{Emulator, Failure, Grant, Rule};
+use cpv_consent::{Callback, ConsentState, Error, Refused, Remedy, Resource};
 
 use crate::child::{Child, folder};
 use crate::edges::Edges;
@@ -19,9 +20,17 @@ pub async fn played() {
     let broker = scene.broker(&folder, edges).await;
     match scene.tell("PART") {
         "onboarding" => scene.onboard(&broker, &secrets_of(&folder)).await.expect("a consent"),
+        "capturing" => {
+            let callback = Callback::from_request(&scene.told_callback()).expect("a callback");
+            broker.capture_consent(callback).await.map(drop).expect("found");
+        }
+        "own token" => {
+            let partner = broker.partner(scene.partner());
+            partner.token(Resource::PartnerCenter).await.map(drop).expect("a token");
+        }
         _ => scene.take_tokens(&broker).await.expect("tokens"),
     }
-    broker.close(std::time::Duration::from_secs(10)).await;
+    broker.close(Duration::from_secs(10)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,13 +49,20 @@ async fn a_process_killed_at_any_edge_of_an_exchange_leaves_a_token_that_works()
     let entra = Emulator::builder().start().await.expect("free ports");
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
-    let onboarded = parent.path().canonicalize().expect("it is there").join("onboarded");
-    let broker = scene.broker(&onboarded, Edges::never()).await;
-    scene.onboard(&broker, &secrets_of(&onboarded)).await.expect("a consent");
-    closed(broker, &onboarded).await;
+    let onboarded = onboarded(&scene, parent.path()).await;
+    let scene = scene.later();
     let points =
         at_every_edge(&scene, "exchange", parent.path(), |folder| copy(&onboarded, folder)).await;
     assert!(points > 10, "{points} points");
+}
+
+/// A store in which the partner has consented, closed in order.
+pub async fn onboarded(scene: &Scene, parent: &Path) -> PathBuf {
+    let folder = parent.canonicalize().expect("it is there").join("onboarded");
+    let broker = scene.broker(&folder, Edges::never()).await;
+    scene.onboard(&broker, &secrets_of(&folder)).await.expect("a consent");
+    closed(broker, &folder).await;
+    folder
 }
 
 /// Runs the part with ever later deaths until it lives; returns how many there were.
@@ -60,10 +76,15 @@ async fn at_every_edge(
     for edge in 1.. {
         let folder = parent.join(format!("{part}-{edge}"));
         prepare(&folder);
+        let before = (part == "exchange").then(|| sealed_consent(&folder));
         let child = Child::playing("life", &folder).told(&scene.0);
         let ended = child.tell("PART", part).tell("EDGE", edge).run().await;
         assert!(ended.killed || ended.well, "at edge {edge}: {}", ended.complaint);
         assert_sealed(&folder);
+        if part == "exchange" || ended.well {
+            assert_eq!(count(&folder, "consent"), 1, "lost at edge {edge}");
+            assert!(!ended.well || before != Some(sealed_consent(&folder)), "it rotates");
+        }
         finished(scene, &folder).await;
         if ended.well {
             return edge - 1;
@@ -73,23 +94,29 @@ async fn at_every_edge(
 }
 
 /// The next healthy attempt succeeds, whatever was left, and leaves one consent that works.
-async fn finished(scene: &Scene, folder: &Path) {
+pub async fn finished(scene: &Scene, folder: &Path) {
+    let scene = &scene.later();
     let broker = scene.broker(folder, Edges::never()).await;
     match broker.partner(scene.partner()).consent().await.expect("readable") {
         Some(consent) => assert_eq!(*consent.state(), ConsentState::Live),
         None => scene.onboard(&broker, &secrets_of(folder)).await.expect("begun again"),
     }
     scene.take_tokens(&broker).await.expect("no repair is needed");
+    closed(broker, folder).await;
+    let before = sealed_consent(folder);
+    let scene = scene.later();
+    let broker = scene.broker(folder, Edges::never()).await;
     scene.take_tokens(&broker).await.expect("and what was rotated was stored");
     closed(broker, folder).await;
-    assert_eq!(consents(folder), 1);
+    assert!(sealed_consent(folder) != before, "it was rotated again");
+    assert_eq!(count(folder, "consent"), 1);
     assert_sealed(folder);
 }
 
-fn consents(folder: &Path) -> i64 {
+pub fn count(folder: &Path, kind: &str) -> i64 {
     let db = rusqlite::Connection::open(folder.join("records.sqlite3")).expect("a database");
-    let sql = "SELECT count(*) FROM record WHERE kind = 'consent'";
-    db.query_row(sql, [], |row| row.get(0)).expect("a count")
+    let sql = "SELECT count(*) FROM record WHERE kind = ?1";
+    db.query_row(sql, [kind], |row| row.get(0)).expect("a count")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,14 +125,11 @@ async fn a_process_killed_while_it_waits_for_an_answer_leaves_the_old_token_whic
     let entra = Emulator::builder().start().await.expect("free ports");
     let scene = Arc::new(Scene::on(&entra));
     let parent = tempfile::tempdir().expect("a folder");
-    let folder = parent.path().canonicalize().expect("it is there").join("store");
-    let broker = scene.broker(&folder, Edges::never()).await;
-    scene.onboard(&broker, &secrets_of(&folder)).await.expect("a consent");
-    closed(broker, &folder).await;
+    let folder = onboarded(&scene, parent.path()).await;
     let before = sealed_consent(&folder);
 
     let hold = entra.hold_tokens();
-    let child = Child::playing("life", &folder).told(&scene.0);
+    let child = Child::playing("life", &folder).told(&scene.later().0);
     let child = child.tell("PART", "exchange").tell("EDGE", usize::MAX);
     let mut process = child.command().spawn().expect("a process");
     hold.waiting(1).await;
@@ -116,20 +140,57 @@ async fn a_process_killed_while_it_waits_for_an_answer_leaves_the_old_token_whic
     finished(&scene, &folder).await;
 }
 
-fn sealed_consent(folder: &Path) -> Vec<u8> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_while_it_redeems_a_code_leaves_a_flow_that_is_begun_again() {
+    // F-06, R-016, R-017
+    let entra = Emulator::builder().start().await.expect("free ports");
+    let scene = Scene::on(&entra);
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().canonicalize().expect("it is there").join("store");
+    let broker = scene.broker(&folder, Edges::never()).await;
+    let pending = scene.begins(&broker).await.expect("a flow");
+    let callback = scene.callback(&pending).await;
+    let slowly = Failure::drip(1, Duration::from_secs(3600)).times(1);
+    let dripping = entra.fail_tokens(Rule::any().grant(Grant::Code), slowly);
+    let child = Child::playing("life", &folder).told(&scene.telling(&callback).0);
+    let child = child.tell("PART", "capturing").tell("EDGE", usize::MAX);
+    let mut process = child.command().spawn().expect("a process");
+    let redeemed = || entra.count_tokens(|request| request.grant == Some(Grant::Code));
+    while redeemed() == 0 {
+        tokio::task::yield_now().await;
+    }
+    process.start_kill().expect("it waits for the answer");
+    process.wait().await.expect("it has ended");
+    dripping.clear();
+
+    for _ in 0..2 {
+        let again = Callback::from_request(&callback).expect("the browser sends it again");
+        let refused = broker.capture_consent(again).await.expect_err("its code is spent");
+        assert!(matches!(refused, Error::Refused(Refused::StateReplayed)), "{refused:?}");
+        assert_eq!(refused.remedy(), Remedy::AskConsentAgain { claims: None });
+    }
+    assert_eq!(redeemed(), 1, "no second request with the same code");
+    let absent = broker.partner(scene.partner()).consent().await.expect("readable");
+    assert!(absent.is_none(), "no half consent: {absent:?}");
+    assert_eq!((count(&folder, "consent"), count(&folder, "found")), (0, 0));
+    closed(broker, &folder).await;
+    finished(&scene, &folder).await;
+}
+
+pub fn sealed_consent(folder: &Path) -> Vec<u8> {
     let db = rusqlite::Connection::open(folder.join("records.sqlite3")).expect("a database");
     let sql = "SELECT sealed FROM record WHERE kind = 'consent'";
     db.query_row(sql, [], |row| row.get(0)).expect("a consent")
 }
 
-async fn closed(broker: cpv_consent::Broker, folder: &Path) {
-    broker.close(std::time::Duration::from_secs(10)).await;
+pub async fn closed(broker: cpv_consent::Broker, folder: &Path) {
+    broker.close(Duration::from_secs(10)).await;
     // Whoever opens it waits until the broker's own handle is closed, and empties its logs.
     let store = cpv_consent::store::Sqlite::open(folder).await.expect("a store");
     store.close().await.expect("nothing stands in the way");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     use std::os::unix::fs::DirBuilderExt;
 
     fs::DirBuilder::new().mode(0o700).create(to).expect("a folder");

@@ -56,6 +56,34 @@ pub async fn opening_played() {
     store.close().await.expect("nothing stands in the way");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_names_of_a_new_store_are_on_disk_before_anything_is_in_it() {
+    // F-04
+    if !can_trace("the_names_of_a_new_store_are_on_disk_before_anything_is_in_it") {
+        return;
+    }
+    let parent = tempfile::tempdir().expect("a folder");
+    let parent = parent.path().canonicalize().expect("it is there");
+    let (folder, log) = (parent.join("store"), parent.join("trace"));
+    let log_name = log.to_str().expect("Unicode");
+    let words =
+        ["strace", "-f", "-qq", "-y", "-o", log_name, "-e", "trace=mkdir,openat,fsync,pwrite64"];
+    let ended = Child::playing("opening", &folder).under(&words).run().await;
+    assert!(ended.well, "{}", ended.complaint);
+    let trace = std::fs::read_to_string(log).expect("a trace");
+    let first = |call: &str, path: &str| {
+        let of = |line: &str| line.contains(call) && line.contains(path);
+        trace.lines().position(of).unwrap_or_else(|| panic!("no {call} of {path}: {trace}"))
+    };
+    let (parent, folder) = (format!("<{}>", parent.display()), format!("<{}>", folder.display()));
+    let made = ["/records.sqlite3\"", "/partner-keys.sqlite3\""].map(|n| first("O_EXCL", n));
+    let filled = ["/records.sqlite3>", "/partner-keys.sqlite3>"].map(|n| first("pwrite64(", n));
+    let synced = [&parent, &folder].map(|path| first("fsync(", path));
+    assert!(first("mkdir(", "/store\"") < synced[0], "{trace}");
+    assert!(made.iter().max() < synced.iter().min(), "{trace}");
+    assert!(synced.iter().max() < filled.iter().min(), "{trace}");
+}
+
 /// Whether `strace` is on this machine and may trace; otherwise a word about the test.
 pub fn can_trace(test: &str) -> bool {
     let traced = Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).output();

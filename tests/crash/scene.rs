@@ -5,12 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::{Sqlite, Store};
 use cpv_consent::{
     AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Clock, Cloud, Error,
-    KeyRing, LocalKey, Origins, Reqwest, Resource, Sleep, TenantId, UserId,
+    KeyRing, LocalKey, Origins, PendingConsent, Reqwest, Resource, Sleep, TenantId, UserId,
 };
+use http::Request;
+use http::header::{CONTENT_TYPE, COOKIE};
 
 use crate::edges::{EdgedHttp, EdgedStore, Edges, note};
 use crate::searcher::{Searcher, Secret};
@@ -28,7 +31,7 @@ pub struct Scene(pub HashMap<String, String>);
 
 impl Scene {
     /// A partner of its own, with a customer that has granted what is asked for. Access tokens end
-    /// before they are at hand, so that each one asked for causes a rotation.
+    /// before they are at hand, so that each one asked for causes an exchange.
     pub fn on(entra: &Emulator) -> Self {
         let mut told = HashMap::new();
         let mut tell = |name: &str, value: &str| told.insert(name.to_owned(), value.to_owned());
@@ -50,6 +53,15 @@ impl Scene {
         entra.register(&scene.app());
         entra.access_tokens_live(Duration::from_secs(60), Duration::from_secs(60));
         scene
+    }
+
+    /// The same scene twenty minutes later: a token that was stored before is old enough to be
+    /// replaced.
+    pub fn later(&self) -> Self {
+        let mut told = self.0.clone();
+        let ahead: u32 = told.get(AHEAD).map_or(0, |minutes| minutes.parse().expect("a number"));
+        told.insert(AHEAD.to_owned(), (ahead + 20).to_string());
+        Self(told)
     }
 
     /// What the parent has told this process.
@@ -101,33 +113,73 @@ impl Scene {
 
     /// A broker whose store and network have these edges. Secrets are noted beside the folder.
     pub async fn broker(&self, folder: &Path, edges: Edges) -> Broker {
+        self.broker_with(folder, edges, Self::ring()).await
+    }
+
+    /// With another ring of keys.
+    pub async fn broker_with(&self, folder: &Path, edges: Edges, ring: KeyRing) -> Broker {
         let store = Sqlite::open(folder).await.expect("it opens, whatever happened before");
         let secrets = secrets_of(folder);
         let inner = Reqwest::new().expect("root certificates");
         let http = EdgedHttp { inner, edges: edges.clone(), secrets };
         let store = EdgedStore { inner: store, edges };
-        self.builder(store).http(http).build().await.expect("a broker")
+        self.builder_with(store, ring).http(http).build().await.expect("a broker")
     }
 
     pub fn builder(&self, store: impl Store) -> cpv_consent::BrokerBuilder {
-        Broker::builder(self.app(), store, Self::ring()).clock(Hasty(Instant::now()))
+        self.builder_with(store, Self::ring())
+    }
+
+    pub fn builder_with(&self, store: impl Store, ring: KeyRing) -> cpv_consent::BrokerBuilder {
+        let ahead: u32 = self.0.get(AHEAD).map_or(0, |minutes| minutes.parse().expect("a number"));
+        let clock = Hasty { started: Instant::now(), ahead: MINUTE * ahead };
+        Broker::builder(self.app(), store, ring).clock(clock)
+    }
+
+    /// A flow that nobody goes on with.
+    pub async fn begins(&self, broker: &Broker) -> Result<PendingConsent, Error> {
+        let account = AccountId::new("panel-1").expect("plain text");
+        broker.partner(self.partner()).request_consent(account).await
+    }
+
+    /// The partner's administrator consents; the request that the browser then makes.
+    pub async fn callback(&self, pending: &PendingConsent) -> Request<Bytes> {
+        let cookie = pending.browser_key().set_cookie();
+        let mut browser = Browser::new();
+        browser.keep_cookie(cookie.to_str().expect("ASCII"));
+        browser.consent(pending.authorize_url(), &self.admin()).await.expect("a callback")
+    }
+
+    /// The same scene, with a callback to be told.
+    pub fn telling(&self, callback: &Request<Bytes>) -> Self {
+        let mut told = self.0.clone();
+        for name in [COOKIE, CONTENT_TYPE] {
+            let value = callback.headers()[&name].to_str().expect("ASCII").to_owned();
+            told.insert(name.to_string(), value);
+        }
+        let body = String::from_utf8(callback.body().to_vec()).expect("a form");
+        told.insert("BODY".to_owned(), body);
+        Self(told)
+    }
+
+    /// The callback that this process was told.
+    pub fn told_callback(&self) -> Request<Bytes> {
+        let mut request = Request::post("/consent/callback");
+        for name in [COOKIE, CONTENT_TYPE] {
+            request = request.header(&name, self.tell(name.as_str()));
+        }
+        request.body(self.tell("BODY").to_owned().into()).expect("a request")
     }
 
     /// The partner's administrator consents, and somebody confirms it.
     pub async fn onboard(&self, broker: &Broker, secrets: &Path) -> Result<(), Error> {
-        let account = AccountId::new("panel-1").expect("plain text");
-        let pending = broker.partner(self.partner()).request_consent(account).await?;
-        let cookie = pending.browser_key().set_cookie();
-        let cookie = cookie.to_str().expect("ASCII");
+        let pending = self.begins(broker).await?;
         for (name, value) in pending.authorize_url().query_pairs() {
             if ["state", "nonce"].contains(&&*name) {
                 note(&secrets.to_owned(), &name, &value);
             }
         }
-        let mut browser = Browser::new();
-        browser.keep_cookie(cookie);
-        let request = browser.consent(pending.authorize_url(), &self.admin()).await;
-        let callback = Callback::from_request(&request.expect("a callback"))?;
+        let callback = Callback::from_request(&self.callback(&pending).await)?;
         broker.capture_consent(callback).await?.confirm().await.map(drop)
     }
 
@@ -165,20 +217,27 @@ pub fn assert_sealed(folder: &Path) {
     }
 }
 
-/// The machine's date, and waits that pass twenty times as fast: what a killed process held lapses
+/// By how many minutes the date is ahead of the machine's.
+const AHEAD: &str = "AHEAD";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The machine's date or a later one, and waits that pass twenty times as fast: what a killed process held lapses
 /// without keeping the test.
 #[derive(Debug)]
-struct Hasty(Instant);
+struct Hasty {
+    started: Instant,
+    ahead: Duration,
+}
 
 const HASTE: u32 = 20;
 
 impl Clock for Hasty {
     fn now(&self) -> SystemTime {
-        SystemTime::now()
+        SystemTime::now() + self.ahead
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed() * HASTE
+        self.started.elapsed() * HASTE
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

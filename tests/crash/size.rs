@@ -1,18 +1,14 @@
-//! Stores of many records, and processes without room for more.
+//! Stores of many records.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use cpv_consent::emulator::Emulator;
-use cpv_consent::store::{Expect, Filter, Kind, Memory, Selection, Sqlite, Store, StoreError};
-use cpv_consent::{AccountId, Broker, TenantId, VirtualClock};
+use cpv_consent::store::{Expect, Filter, Kind, Selection, Sqlite, Store};
 use rusqlite::Connection;
 
 use crate::child::{Child, folder, say};
 use crate::puts::{body, place};
-use crate::scene::Scene;
 
 /// The child: says how many bytes it reads to open a store, find one record, and list what is due.
 pub async fn played() {
@@ -89,73 +85,4 @@ async fn opening_and_using_a_store_of_a_million_records_reads_as_little_as_of_fe
     if std::env::var_os("ROLE").is_none() {
         assert_as_with_few(1_000_000).await;
     }
-}
-
-/// The child: opens files until there are no more, and says what the store says then.
-pub async fn files_used_up_played() {
-    let store = Sqlite::open(folder()).await.expect("a store");
-    let place = place(Kind::Consent);
-    let mut files = Vec::new();
-    while let Ok(file) = File::open("/dev/null") {
-        files.push(file);
-    }
-    let read = store.get(&place).await.expect_err("a reader needs a file");
-    assert!(matches!(read, StoreError::Unavailable { .. }), "{read}");
-    let opened = Sqlite::open(folder()).await.expect_err("a store needs files");
-    assert!(matches!(opened, StoreError::Unavailable { .. }), "{opened}");
-    drop(files);
-    store.get(&place).await.expect("readable");
-    store.put(&place, body(1), Expect::Absent).await.expect("absent");
-    store.close().await.expect("nothing stands in the way");
-    say("recovered");
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_without_files_to_open_is_told_so_and_recovers() {
-    // F-28
-    let parent = tempfile::tempdir().expect("a folder");
-    let folder = parent.path().canonicalize().expect("it is there").join("store");
-    let child = Child::playing("files used up", &folder).under(&["prlimit", "--nofile=64:64"]);
-    let ended = child.run().await;
-    assert!(ended.well, "{}", ended.complaint);
-    assert_eq!(ended.said, ["recovered"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_flows_begun_and_left_are_swept_and_stand_in_nobodys_way() {
-    // F-28
-    const FLOWS: usize = 10_000;
-    let clock = VirtualClock::default();
-    let entra = Emulator::builder().clock(clock.clone()).start().await.expect("free ports");
-    let scene = Scene::on(&entra);
-    let store = Arc::new(Memory::new());
-    let flows = async || {
-        let (realm, selection) = (scene.app().realm(), Selection::All);
-        let (kind, cursor, limit) = (Kind::Pending, None, usize::MAX);
-        let page = store.list(Filter { realm, kind, selection, cursor, limit }).await;
-        page.expect("memory").records.len()
-    };
-    let broker = Broker::builder(scene.app(), store.clone(), Scene::ring()).clock(clock.clone());
-    let broker = broker.build().await.expect("a broker");
-    let partner: TenantId = scene.partner();
-    let beginners = (0..4).map(|_| {
-        let broker = broker.clone();
-        tokio::spawn(async move {
-            for _ in 0..FLOWS / 4 {
-                let account = AccountId::new("panel-1").expect("plain text");
-                let pending = broker.partner(partner).request_consent(account).await;
-                pending.expect("a flow");
-            }
-        })
-    });
-    for beginner in beginners.collect::<Vec<_>>() {
-        beginner.await.expect("no panic");
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    scene.onboard(&broker, &folder.path().join("secrets")).await.expect("in nobody's way");
-    assert!(flows().await >= FLOWS);
-    clock.advance(Duration::from_secs(2 * 3600));
-    broker.sweep().await.expect("memory");
-    assert_eq!(flows().await, 0);
 }

@@ -111,13 +111,16 @@ pub async fn an_owner_that_slept_past_its_lease_overwrites_nothing(store: Option
     still_good(&fleet).await;
 }
 
-pub async fn many_processes_take_their_turns(store: Option<String>) {
+pub async fn a_hundred_processes_take_their_turns(store: Option<String>) {
     // F-09
-    const PROCESSES: usize = 8;
-    let fleet = Fleet::new(store).await;
+    const PROCESSES: usize = 100;
+    const CALLERS: usize = 10;
+    let mut fleet = Fleet::new(store).await;
+    fleet.connections = 1; // a server has not many
+    let before = fleet.deadline().await;
     let mut processes = Vec::new();
     for _ in 0..PROCESSES {
-        processes.push(fleet.process(100, false).await);
+        processes.push(fleet.process(CALLERS, false).await);
     }
     let hold = fleet.world.entra.hold_tokens();
     for process in &mut processes {
@@ -125,14 +128,66 @@ pub async fn many_processes_take_their_turns(store: Option<String>) {
     }
     assert_alone(&hold).await;
     hold.release();
-    let mut rotations = 0;
+    let mut sum = Report::default();
     for process in processes {
         let report = process.report().await;
-        assert_served(&report, 100);
-        assert_eq!(report.exchanges, 1);
-        rotations += report.rotations;
+        let answered = (report.tokens + report.busy, report.exchanges);
+        assert_eq!(answered, (CALLERS, report.distinct), "{report:?}");
+        assert!(report.distinct <= 1, "{report:?}");
+        sum.tokens += report.tokens;
+        sum.exchanges += report.exchanges;
+        sum.rotations += report.rotations;
     }
-    assert_eq!((rotations, fleet.redemptions()), (1, PROCESSES));
+    assert!(sum.tokens > 0, "somebody had a turn");
+    assert_eq!((sum.rotations, fleet.redemptions()), (1, sum.exchanges));
+    assert_eq!(fleet.overlapping(), 0);
+    assert!(fleet.deadline().await > before);
+    still_good(&fleet).await;
+}
+
+pub async fn hosts_whose_dates_are_wrong_by_an_hour_wait_for_each_other(store: Option<String>) {
+    // F-10
+    const HOUR: i64 = 3600;
+    let fleet = Fleet::new(store).await;
+    let mut processes = Vec::new();
+    for wrong_by in [-HOUR, 0, HOUR] {
+        processes.push(fleet.process_wrong_by(wrong_by, CALLERS, false).await);
+    }
+    let hold = fleet.world.entra.hold_tokens();
+    for process in &mut processes {
+        process.go().await;
+    }
+    assert_alone(&hold).await;
+    hold.release();
+    for process in processes {
+        let report = process.report().await;
+        assert_served(&report, CALLERS);
+        assert_eq!(report.exchanges, 1);
+    }
+    assert_eq!((fleet.redemptions(), fleet.overlapping()), (3, 0));
+    still_good(&fleet).await;
+}
+
+pub async fn a_lease_that_is_lost_costs_a_request_and_nothing_else(store: Option<String>) {
+    // F-10
+    let fleet = Fleet::new(store).await;
+    let before = fleet.deadline().await;
+    let mut owner = fleet.process(CALLERS, false).await;
+    let mut other = fleet.process(CALLERS, false).await;
+    let hold = fleet.world.entra.hold_tokens();
+    owner.go().await;
+    hold.waiting(1).await;
+    assert_eq!(fleet.lose_leases().await, 1);
+    other.go().await;
+    hold.waiting(2).await;
+    hold.release();
+    let (owner, other) = (owner.report().await, other.report().await);
+    assert_served(&owner, CALLERS);
+    assert_served(&other, CALLERS);
+    assert_eq!((owner.rotations + other.rotations, fleet.redemptions()), (1, 2));
+    assert!(fleet.deadline().await > before);
+    still_good(&fleet).await;
+    assert_eq!(fleet.lose_leases().await, 0, "each lease was given back");
 }
 
 /// The stored token is one that Entra honours.

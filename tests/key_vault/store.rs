@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,8 +12,6 @@ use cpv_consent::store::{
 use cpv_consent::{AppRegistration, Http, HttpError, KeyVault, Reqwest, SystemClock};
 use http::{Method, Request, Response};
 use serde_json::json;
-use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use crate::bench::{Bench, entry};
 use crate::world::{cloud, registration};
@@ -35,7 +32,7 @@ async fn a_vault_keeps_its_promises() {
     assert_eq!(report.kept.len(), 15, "every other promise: {report:?}");
 }
 
-fn all(bench: &Bench, limit: usize) -> Filter {
+pub fn all(bench: &Bench, limit: usize) -> Filter {
     let (realm, kind) = (bench.app.realm(), Kind::Consent);
     Filter { realm, kind, selection: Selection::All, cursor: None, limit }
 }
@@ -147,53 +144,6 @@ async fn a_foreign_version_on_reading_back_is_a_conflict() {
     loose.store(true, Ordering::Relaxed);
     let put = store.put(&bench.place("a"), entry("second"), Expect::At(revision)).await;
     assert_eq!(put, Err(StoreError::Conflict));
-}
-
-/// A vault that takes its time to recover a secret: until it is let.
-#[derive(Debug)]
-struct Slow {
-    inner: Reqwest,
-    recovers: Arc<Notify>,
-    let_go: Arc<Notify>,
-}
-
-#[async_trait]
-impl Http for Slow {
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        longest: usize,
-    ) -> Result<Response<Bytes>, HttpError> {
-        if request.uri().path().ends_with("/recover") {
-            self.recovers.notify_one();
-            self.let_go.notified().await;
-        }
-        self.inner.send(request, longest).await
-    }
-}
-
-#[tokio::test]
-async fn a_put_that_waits_for_its_name_holds_up_no_list_and_no_other_put() {
-    let bench = Bench::new().await;
-    bench.entra.purge_protection(true);
-    let (recovers, let_go) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-    let inner = Reqwest::new().expect("a client");
-    let slow = Slow { inner, recovers: Arc::clone(&recovers), let_go: Arc::clone(&let_go) };
-    let store = KeyVaultSecrets::open(bench.vault_over(slow).await).await.expect("a store");
-    let removed = bench.put(&store, "a", "first").await;
-    store.remove(&bench.place("a"), removed).await.expect("unmoved");
-    let others = async {
-        recovers.notified().await;
-        let meanwhile = async {
-            assert_eq!(store.list(all(&bench, 10)).await.expect("a page").records.len(), 0);
-            bench.put(&store, "b", "other").await
-        };
-        let other = timeout(Duration::from_secs(20), meanwhile).await.expect("nobody waits");
-        let_go.notify_one();
-        other
-    };
-    let (again, other) = tokio::join!(bench.put(&store, "a", "again"), others);
-    assert!(again > other, "its revision is of the moment in which it came to be there");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Puts that wait for each other share one commit, and nothing else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cpv_consent::store::{Expect, Key, Kind, Postgres, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -95,6 +96,79 @@ async fn a_put_that_cannot_be_made_takes_no_other_down() {
         let stored = store.get(&key(Kind::Consent, id)).await.expect("readable");
         assert_eq!(stored.expect("written").entry, entry(id));
     }
+}
+
+/// Counts how often somebody tries to move the clock, whatever comes of it.
+const COUNTED: &str = "CREATE SEQUENCE public.tries;
+    CREATE FUNCTION public.try() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN PERFORM nextval('public.tries'); RETURN NULL; END $$;
+    CREATE TRIGGER tries BEFORE UPDATE ON cpv_consent.clock
+        FOR EACH STATEMENT EXECUTE FUNCTION public.try();";
+
+#[tokio::test]
+async fn a_lock_that_nobody_gives_back_is_waited_for_once_and_not_by_each() {
+    // F-09
+    let Some(server) = server::shared() else { return };
+    let database = server.database().await;
+    let url = database.url("panel");
+    let store = Postgres::at(&url).statements_within(Duration::from_secs(1)).connect().await;
+    let store = Arc::new(store.expect("a store"));
+    put(&store, "known realm").await;
+    database.execute(COUNTED).await;
+    let (holder, first) = held(&database, &store, "first").await;
+    let waiting = ["a", "b", "c", "d"].map(|id| putting(&store, id));
+    for put in [first].into_iter().chain(waiting) {
+        let late = Err(StoreError::unavailable("the statement took too long"));
+        assert_eq!(put.await.expect("no panic"), late);
+    }
+    let tries = database.count("SELECT last_value FROM public.tries").await;
+    assert_eq!(tries, 2, "the first alone, the others together");
+    holder.batch_execute("COMMIT").await.expect("released");
+    for id in ["first", "a", "b", "c", "d"] {
+        put(&store, id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_was_given_up_while_others_were_tried_does_not_happen() {
+    // F-12, F-30
+    let Some(server) = server::shared() else { return };
+    let database = server.database().await;
+    let trap = "CREATE FUNCTION public.trap() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.id = 'broken' THEN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END IF;
+            PERFORM pg_advisory_xact_lock(7);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER trap BEFORE INSERT ON cpv_consent.record FOR EACH ROW
+            WHEN (NEW.id IN ('broken', 'slow')) EXECUTE FUNCTION public.trap();";
+    database.execute(trap).await;
+    let store = Arc::new(database.open().await);
+    put(&store, "known realm").await;
+    let (holder, first) = held(&database, &store, "first").await;
+    let lock = database.superuser().await;
+    lock.batch_execute("SELECT pg_advisory_lock(7)").await.expect("free");
+    let (broken, slow) = (putting(&store, "broken"), putting(&store, "slow"));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let place = key(Kind::Consent, "given up");
+    {
+        let mut given_up = store.put(&place, entry("x"), Expect::Absent);
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(given_up.as_mut().poll(context).is_pending())
+        });
+        assert!(polled.await, "it waits in the line");
+        release(holder, first).await;
+        assert_eq!(broken.await.expect("no panic"), Err(StoreError::Full));
+        let waits = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event = 'advisory'";
+        while database.count(waits).await < 1 {}
+    }
+    lock.batch_execute("SELECT pg_advisory_unlock(7)").await.expect("held");
+    slow.await.expect("no panic").expect("absent");
+    put(&store, "later").await;
+    assert_eq!(store.get(&place).await, Ok(None));
 }
 
 #[tokio::test]

@@ -115,7 +115,8 @@ async fn a_standby_takes_over_in_the_midst_of_rotations_and_no_consent_is_lost()
     };
     assert_eq!(told(|partner| Event::Unsaved { partner }), partners.len());
     let error = store.realms().await.expect_err("the standby takes no writes yet");
-    assert_eq!(error, StoreError::unavailable("none of its servers takes writes"));
+    let StoreError::Unavailable { because } = error else { panic!("{error:?}") };
+    assert!(because.ends_with("takes writes"), "{because}");
     let error = broker.partner(world.contoso).consent().await.expect_err("nobody answers");
     assert!(matches!(error, Error::Store(_)), "{error:?}");
     assert!(matches!(error.remedy(), Remedy::Retry { .. }), "{error:?}");

@@ -58,7 +58,7 @@ async fn a_process_killed_at_any_edge_of_an_exchange_leaves_a_token_that_works()
     let broker = broker(&scene, &database.url("panel"), Edges::never()).await;
     scene.onboard(&broker, &secrets()).await.expect("a consent");
     broker.close(Duration::from_secs(10)).await;
-    let points = at_every_edge(&scene, "exchange", &database).await;
+    let points = at_every_edge(&scene.later(), "exchange", &database).await;
     assert!(points > 10, "{points} points");
 }
 
@@ -74,6 +74,10 @@ async fn at_every_edge(scene: &Scene, part: &str, prepared: &Database<'_>) -> us
             ("EDGE".to_owned(), edge.to_string()),
         ]);
         let end = Member::playing("life", &told).end().await;
+        let consents = "SELECT count(*) FROM cpv_consent.record WHERE kind = 'consent'";
+        if part == "exchange" || end == End::Well {
+            assert_eq!(database.count(consents).await, 1, "lost at edge {edge}");
+        }
         finished(scene, &database).await;
         if end == End::Well {
             return edge - 1;
@@ -84,13 +88,17 @@ async fn at_every_edge(scene: &Scene, part: &str, prepared: &Database<'_>) -> us
 
 /// The next healthy attempt succeeds, whatever was left, and leaves one consent that works.
 async fn finished(scene: &Scene, database: &Database<'_>) {
+    let scene = &scene.later();
     let broker = broker(scene, &database.url("panel"), Edges::never()).await;
     match broker.partner(scene.partner()).consent().await.expect("readable") {
         Some(consent) => assert_eq!(*consent.state(), ConsentState::Live),
         None => scene.onboard(&broker, &secrets()).await.expect("begun again"),
     }
     scene.take_tokens(&broker).await.expect("no repair is needed");
-    scene.take_tokens(&broker).await.expect("and what was rotated was stored");
+    broker.close(Duration::from_secs(10)).await;
+    let later = scene.later();
+    let broker = self::broker(&later, &database.url("panel"), Edges::never()).await;
+    later.take_tokens(&broker).await.expect("and what was rotated was stored");
     broker.close(Duration::from_secs(10)).await;
     let consents = "SELECT count(*) FROM cpv_consent.record WHERE kind = 'consent'";
     assert_eq!(database.count(consents).await, 1);

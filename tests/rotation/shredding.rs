@@ -292,6 +292,51 @@ async fn what_is_left_of_the_row_is_swept_an_hour_later_and_the_mark_stays() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_the_row_is_swept_though_a_flow_came_after() {
+    //
+    let (world, broker, [contoso, litware]) = scene().await;
+    for partner in [contoso, litware] {
+        broker.partner(partner).shred().await.expect("a partner");
+    }
+    world.clock.advance(MINUTE);
+    let admin = world.entra.add_user(litware, "other-admin@litware.example");
+    let pending = broker.first_consent(world.account()).await.expect("a flow");
+    let found = capture(&broker, &accept(&pending, &admin).await).await.expect("begun later");
+    found.decline().await.expect("erased");
+    world.onboard(&broker).await;
+    world.clock.advance(2 * HOUR);
+    broker.sweep().await.expect("a sweep");
+    let left: Vec<_> = consents(&world).collect();
+    assert_eq!(left, [contoso.to_string()], "what died is gone, what came after is not");
+    assert_serves(&broker, contoso).await;
+}
+
+#[tokio::test]
+async fn a_row_that_the_store_cannot_make_out_stops_no_sweep() {
+    // R-129, F-22
+    let (world, broker, [contoso, litware]) = scene().await;
+    for partner in [contoso, litware] {
+        broker.partner(partner).shred().await.expect("a partner");
+    }
+    let first = contoso.min(litware);
+    let torn = format!("UPDATE record SET partner = 'nobody' WHERE id = '{first}'");
+    raw::execute(&world.store_folder(), "consent", &torn);
+    world.clock.advance(2 * HOUR);
+    broker.sweep().await.expect("a sweep");
+    assert_eq!(consents(&world).collect::<Vec<_>>(), [first.to_string()]);
+    let mended = format!("UPDATE record SET partner = '{first}' WHERE id = '{first}'");
+    raw::execute(&world.store_folder(), "consent", &mended);
+    broker.sweep().await.expect("a sweep");
+    assert_eq!(consents(&world).count(), 0, "it was kept in mind");
+}
+
+/// The partners whose consents lie in the store, whatever became of them.
+fn consents(world: &World) -> impl Iterator<Item = String> {
+    let rows = raw::rows(&world.store_folder()).into_iter();
+    rows.filter(|row| row.kind == "consent").map(|row| row.id)
+}
+
+#[tokio::test]
 async fn a_partner_whose_row_claims_the_highest_generation_comes_back_after_shredding() {
     // R-129, F-22
     let (world, broker, [contoso, _]) = scene().await;

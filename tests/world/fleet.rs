@@ -4,12 +4,12 @@
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use cpv_consent::store::{Postgres, Sqlite, Store};
+use cpv_consent::store::{Filter, Kind, Postgres, Selection, Sqlite, Store};
 use cpv_consent::{
-    Broker, ClientCredential, Cloud, Event, KeyRing, LocalKey, Origins, Resource, TenantId,
-    VirtualClock,
+    Broker, ClientCredential, Clock, Cloud, Error, Event, KeyRing, LocalKey, Origins, Resource,
+    Sleep, SystemClock, TenantId, VirtualClock,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -36,6 +36,9 @@ struct Order {
     partner: String,
     callers: usize,
     shares: bool,
+    /// By how many seconds its date is wrong.
+    wrong_by: i64,
+    connections: usize,
 }
 
 /// What a process has done.
@@ -45,6 +48,8 @@ pub struct Report {
     pub tokens: usize,
     /// How many different ones.
     pub distinct: usize,
+    /// How many were told that others were at work for too long.
+    pub busy: usize,
     /// What the others got.
     pub errors: Vec<String>,
     /// How many exchanges it made.
@@ -55,9 +60,17 @@ pub struct Report {
 
 /// Opens a store by its description: `sqlite:/folder` or `postgres:URL`.
 pub async fn open(description: &str) -> Arc<dyn Store> {
+    open_with(8, description).await
+}
+
+/// With at most so many connections to a server.
+async fn open_with(connections: usize, description: &str) -> Arc<dyn Store> {
     match description.split_once(':') {
         Some(("sqlite", folder)) => Arc::new(Sqlite::open(folder).await.expect("a store")),
-        Some(("postgres", url)) => Arc::new(Postgres::connect(url).await.expect("a store")),
+        Some(("postgres", url)) => {
+            let opening = Postgres::at(url).connections(connections);
+            Arc::new(opening.connect().await.expect("a store"))
+        }
         _ => panic!("no such store: {description}"),
     }
 }
@@ -66,6 +79,8 @@ pub async fn open(description: &str) -> Arc<dyn Store> {
 pub struct Fleet {
     pub world: World,
     pub store: String,
+    /// How many connections to a server each process may have.
+    pub connections: usize,
 }
 
 impl Fleet {
@@ -76,7 +91,7 @@ impl Fleet {
         let world = World::told_by(VirtualClock::starting_at(start), credential).await;
         let folder = world.store_folder();
         let store = store.unwrap_or_else(|| format!("sqlite:{}", folder.display()));
-        let fleet = Self { world, store };
+        let fleet = Self { world, store, connections: 8 };
         fleet.world.onboard(&fleet.broker().await).await;
         fleet.world.clock.advance(2 * HOUR);
         fleet.world.entra.forget_ledger();
@@ -90,6 +105,11 @@ impl Fleet {
 
     /// A process, which waits to be told to begin.
     pub async fn process(&self, callers: usize, shares: bool) -> Process {
+        self.process_wrong_by(0, callers, shares).await
+    }
+
+    /// A process on a machine whose date is wrong by so many seconds.
+    pub async fn process_wrong_by(&self, wrong_by: i64, callers: usize, shares: bool) -> Process {
         let entra = &self.world.entra;
         let order = Order {
             store: self.store.clone(),
@@ -100,6 +120,8 @@ impl Fleet {
             partner: self.world.contoso.to_string(),
             callers,
             shares,
+            wrong_by,
+            connections: self.connections,
         };
         let mut child = Command::new(std::env::current_exe().expect("a program"))
             .args([ENTRY, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
@@ -120,6 +142,24 @@ impl Fleet {
     pub fn redemptions(&self) -> usize {
         use cpv_consent::emulator::Grant;
         self.world.entra.count_tokens(|request| request.grant == Some(Grant::RefreshToken))
+    }
+
+    /// How many requests began while another one at the same tenant was under way.
+    pub fn overlapping(&self) -> usize {
+        self.world.entra.count_tokens(|request| request.beside > 0)
+    }
+
+    /// Removes every lease from the store, as a restore of its table would; returns how many.
+    pub async fn lose_leases(&self) -> usize {
+        let store = open(&self.store).await;
+        let (realm, selection) = (self.world.app.realm(), Selection::All);
+        let (kind, cursor, limit) = (Kind::Lease, None, usize::MAX);
+        let filter = Filter { realm, kind, selection, cursor, limit };
+        let leases = store.list(filter).await.expect("readable").records;
+        for lease in &leases {
+            store.remove(&lease.key, lease.revision).await.expect("unmoved");
+        }
+        leases.len()
     }
 
     /// When the stored refresh token dies: it tells one stored token from another.
@@ -206,11 +246,32 @@ async fn broker(order: &Order, events: &Arc<Mutex<Vec<Event>>>) -> Broker {
     let origins = Origins { login, partner_center, graph };
     let cloud = Cloud::danger_loopback("emulator", origins).expect("loopback origins");
     let keys = KeyRing::new(LocalKey::from_bytes("test-1", &order.key).expect("a random key"));
+    let store = open_with(order.connections, &order.store).await;
     let events = events.clone();
-    let builder = Broker::builder(super::registration(cloud), open(&order.store).await, keys)
+    let builder = Broker::builder(super::registration(cloud), store, keys)
+        .clock(WrongBy(SystemClock::new(), order.wrong_by))
         .observer(move |event: &Event| events.lock().expect("events").push(event.clone()));
     let builder = if order.shares { builder.share_access_tokens() } else { builder };
     builder.build().await.expect("a broker")
+}
+
+/// The machine's clock, were its date wrong by so many seconds.
+#[derive(Debug)]
+struct WrongBy(SystemClock, i64);
+
+impl Clock for WrongBy {
+    fn now(&self) -> SystemTime {
+        let by = Duration::from_secs(self.1.unsigned_abs());
+        if self.1 < 0 { self.0.now() - by } else { self.0.now() + by }
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.0.sleep(duration)
+    }
 }
 
 async fn ask(broker: &Broker, order: &Order) -> Report {
@@ -230,6 +291,7 @@ async fn ask(broker: &Broker, order: &Order) -> Report {
                 report.tokens += 1;
                 secrets.insert(token.secret().expose().to_owned());
             }
+            Err(Error::Busy { .. }) => report.busy += 1,
             Err(error) => report.errors.push(error.to_string()),
         }
     }

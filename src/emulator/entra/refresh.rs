@@ -110,6 +110,9 @@ impl Proved<'_> {
         if token.client != self.client {
             return Err(Refusal::new(70_000).with_suberror("client_mismatch"));
         }
+        if self.world.replaced_tokens().contains(&token.serial) {
+            return Err(Refusal::new(70_000).with_suberror("bad_token"));
+        }
         check_person(self.world, &token.signed_in)?;
         if token.has_expired(self.world.now()) {
             return Err(Refusal::new(700_082));

@@ -191,6 +191,11 @@ impl Request<'_> {
         };
         let client_info = read.fields.find("client_info") == Some("1");
         let reply = Terms::of(world, self.version, self.login, client_info).reply(world, &granted);
+        if world.script().doubts.redemption_ends_refresh_token
+            && reply.issued.refresh_token.is_some()
+        {
+            world.replaced_tokens().extend(read.brought.serial());
+        }
         Ok((reply.issued, altered(world, meant, reply.json())))
     }
 

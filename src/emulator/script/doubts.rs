@@ -53,6 +53,10 @@ pub struct Doubts {
     /// at sign-in only, as "Refresh tokens in the Microsoft identity platform" implies. At both by
     /// default.
     pub sign_in_blocks_redemption: bool,
+    /// Whether a refresh token is refused once a newer one was had for it, as servers do that rotate
+    /// strictly (RFC 9700, section 4.14.2). No by default: "Refresh tokens in the Microsoft identity
+    /// platform" says that older ones are not revoked.
+    pub redemption_ends_refresh_token: bool,
     /// Whether callbacks with a code carry the issuer (RFC 9207). No by default: Entra's pages do
     /// not mention it.
     pub callback_issuer: bool,
@@ -83,6 +87,7 @@ impl Default for Doubts {
             absent_application: 65_001,
             v1_id_tokens_signed: false,
             sign_in_blocks_redemption: true,
+            redemption_ends_refresh_token: false,
             callback_issuer: false,
             gdap_needs_admin_agents: true,
             pairings: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Everything the emulator remembers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -55,6 +55,7 @@ pub(super) struct World {
     assertions: Mutex<Shelf<()>>,
     id_tokens: Mutex<IdTokens>,
     refresh_tokens: AtomicU64,
+    replaced_tokens: Mutex<HashSet<u64>>,
     script: Mutex<Script>,
     record: Mutex<Record>,
     vault: Mutex<Vault>,
@@ -85,6 +86,7 @@ impl World {
             assertions: Mutex::default(),
             id_tokens: Mutex::default(),
             refresh_tokens: AtomicU64::new(0),
+            replaced_tokens: Mutex::default(),
             script: Mutex::default(),
             record: Mutex::default(),
             vault: Mutex::default(),
@@ -127,6 +129,11 @@ impl World {
     /// The serial number of one more refresh token.
     pub(super) fn next_refresh_token(&self) -> u64 {
         self.refresh_tokens.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The serial numbers of refresh tokens that are refused, since newer ones were had for them.
+    pub(super) fn replaced_tokens(&self) -> MutexGuard<'_, HashSet<u64>> {
+        lock(&self.replaced_tokens)
     }
 
     /// Whether a client's assertion with this id is new.

@@ -10,14 +10,18 @@ use crate::storage::lease::tests::Fleet;
 struct Process {
     ledger: Ledger,
     standings: Arc<Standings>,
+    roll: Roll,
     watch: Arc<Watch>,
 }
 
+/// A process that is not on the roll, and believes the mark that it is given.
 fn process(fleet: &Fleet, first: Option<Revision>) -> Process {
     let (ledger, standings) = (fleet.ledger(), Arc::new(Standings::default()));
-    let clock = Arc::new(fleet.clock.clone());
-    let watch = Watch::new(ledger.clone(), clock, standings.clone(), first);
-    Process { ledger, standings, watch: Arc::new(watch) }
+    let clock: Arc<dyn Clock> = Arc::new(fleet.clock.clone());
+    let roll = Roll::new(ledger.clone(), &fleet.ring, clock.clone());
+    let mut watch = Watch::new(ledger.clone(), clock, standings.clone(), roll.clone());
+    watch.progress.get_mut().mark = first;
+    Process { ledger, standings, roll, watch: Arc::new(watch) }
 }
 
 impl Process {
@@ -192,4 +196,27 @@ async fn a_row_that_is_gone_is_noticed_once_the_mark_has_lived() {
     other.ledger.remove::<StoredConsent>(partner, &id, at).await.expect("removed");
     fleet.clock.advance(MARK_LIFE);
     assert!(!own.holds(numbered(1)).await);
+}
+
+#[tokio::test]
+async fn a_new_mark_costs_no_more_than_what_others_have_changed() {
+    //
+    let fleet = Fleet::new();
+    let (other, own) = (process(&fleet, None), process(&fleet, Some(Revision::ZERO)));
+    for number in 0..50 {
+        other.ledger.insert(&consent(numbered(number))).await.expect("written");
+    }
+    for _ in 0..3 {
+        own.roll.announce().await.expect("room on the roll");
+        fleet.clock.advance(MARK_LIFE);
+        assert!(!own.holds(numbered(0)).await, "no view is older");
+        for number in 0..50 {
+            own.view(numbered(number)).await;
+        }
+        other.withdraw(numbered(7)).await;
+        let before = fleet.store.listed.load(SeqCst);
+        fleet.clock.advance(INTERVAL + Duration::from_secs(1));
+        assert!(!own.holds(numbered(7)).await && own.holds(numbered(8)).await);
+        assert_eq!(fleet.store.listed.load(SeqCst) - before, 1);
+    }
 }

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 use crate::model::invalid::Invalid;
 use crate::storage::keyring::LocalKey;
 
+pub(crate) use self::user::is_of_another_user;
+
 /// Why a key was not read from where it is kept, or not saved there. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -147,22 +149,13 @@ fn check(path: &Path, found: &Metadata) -> Result<(), KeySourceError> {
     if !found.is_file() {
         return Err(KeySourceError::NoFile { path });
     }
-    if is_of_another_user(found) {
+    if is_of_another_user(found).map_err(|error| io_error(&path, &error))? {
         return Err(KeySourceError::OfAnotherUser { path });
     }
     match owner::mode_for_others(found) {
         Some(mode) => Err(KeySourceError::OpenToOthers { path, mode }),
         None => Ok(()),
     }
-}
-
-/// Whether somebody else owns it, which matters to root, who may read what is anybody's. Told on
-/// Linux, where the folder of a process is its user's.
-///
-/// Source: proc(5), "/proc/pid".
-pub(crate) fn is_of_another_user(found: &Metadata) -> bool {
-    let own = fs::metadata("/proc/self");
-    own.is_ok_and(|own| owner::user(&own) != owner::user(found))
 }
 
 fn io_error(path: &Path, error: &io::Error) -> KeySourceError {
@@ -187,10 +180,6 @@ mod owner {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         options
-    }
-
-    pub(super) fn user(found: &Metadata) -> u32 {
-        found.uid()
     }
 
     /// The mode, where it lets others in.
@@ -221,10 +210,6 @@ mod owner {
         options
     }
 
-    pub(super) fn user(_: &Metadata) -> u32 {
-        0
-    }
-
     pub(super) fn mode_for_others(_: &Metadata) -> Option<u32> {
         None
     }
@@ -235,6 +220,35 @@ mod owner {
 
     pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Whether somebody else owns a file, which matters to root, who may read what is anybody's.
+#[cfg(target_os = "linux")]
+mod user {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// A pipe belongs to the user that this process runs as, and is to be had everywhere, unlike
+    /// `/proc`.
+    ///
+    /// Source: `create_pipe_files`, <https://github.com/torvalds/linux/blob/v6.12/fs/pipe.c>.
+    pub(crate) fn is_of_another_user(found: &Metadata) -> io::Result<bool> {
+        let (own, _) = io::pipe()?;
+        let own = File::from(OwnedFd::from(own)).metadata()?;
+        Ok(own.uid() != found.uid())
+    }
+}
+
+/// Elsewhere it is not told.
+#[cfg(not(target_os = "linux"))]
+mod user {
+    use super::*;
+
+    pub(crate) fn is_of_another_user(_: &Metadata) -> io::Result<bool> {
+        Ok(false)
     }
 }
 
@@ -298,13 +312,16 @@ mod tests {
     fn a_key_file_of_another_user_is_refused() {
         //
         let folder = folder();
-        let path = folder.path().join("ring.key");
+        let mut path = folder.path().join("ring.key");
         key().save_new(&path).expect("a new file");
-        // Only root may give a file away, and only root could read it afterwards.
-        if std::os::unix::fs::chown(&path, Some(65534), None).is_ok() {
-            let refused = LocalKey::from_file("a", &path).expect_err("another's");
-            assert_eq!(refused, KeySourceError::OfAnotherUser { path });
+        LocalKey::from_file("a", &path).expect("our own");
+        let own = std::os::unix::fs::MetadataExt::uid(&fs::metadata(&path).expect("it is there"));
+        // Only root may give a file away; whoever is not root finds files of root.
+        if std::os::unix::fs::chown(&path, Some(own + 1), None).is_err() {
+            path = PathBuf::from("/etc/passwd");
         }
+        let refused = LocalKey::from_file("a", &path).expect_err("another's");
+        assert_eq!(refused, KeySourceError::OfAnotherUser { path });
     }
 
     #[test]

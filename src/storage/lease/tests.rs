@@ -20,6 +20,8 @@ pub(crate) struct Common {
     pub(crate) refuses_lists: AtomicBool,
     /// The longest page that anybody asked for.
     pub(crate) longest_page: AtomicUsize,
+    /// How many records were listed.
+    pub(crate) listed: AtomicUsize,
 }
 
 #[async_trait]
@@ -44,7 +46,9 @@ impl Store for Common {
             return Err(StoreError::unavailable("on purpose"));
         }
         self.longest_page.fetch_max(filter.limit, Ordering::SeqCst);
-        self.inner.list(filter).await
+        let page = self.inner.list(filter).await?;
+        self.listed.fetch_add(page.records.len(), Ordering::SeqCst);
+        Ok(page)
     }
 
     async fn realms(&self) -> Result<Vec<String>, StoreError> {

@@ -64,7 +64,7 @@ impl PartnerKeys {
         if let Some(key) = self.current(partner).await? {
             return Ok(key);
         }
-        match self.make(&self.place(partner), Expect::Absent, None).await {
+        match self.make(&self.place(partner), Expect::Absent, None, None).await {
             // Another process made one at the same moment: its key is everybody's.
             Err(LedgerError::Conflict) => self.current(partner).await?.ok_or(LedgerError::Conflict),
             made => made,
@@ -141,7 +141,9 @@ impl PartnerKeys {
             if row.mark().is_none() {
                 return Ok(Some(destroyed));
             }
-            match self.make(&place, Expect::At(stored.revision), Some(destroyed)).await {
+            // What was destroyed is still to be swept.
+            let (at, due) = (Expect::At(stored.revision), stored.entry.due);
+            match self.make(&place, at, Some(destroyed), due).await {
                 Err(LedgerError::Conflict) => {}
                 made => return made.map(|_| Some(destroyed)),
             }
@@ -203,12 +205,12 @@ impl PartnerKeys {
         place: &Key,
         expect: Expect,
         after: Option<Destroyed>,
+        due: Option<SystemTime>,
     ) -> Result<Arc<PartnerKey>, LedgerError> {
         let key = DataKey::generate()?;
         let sealed = seal::wrap_key(&identity(place), &self.holder, &key, after).await;
         let about = |error| LedgerError::Key { partner: place.partner(), error };
-        let sealed = sealed.map_err(about)?;
-        let entry = Entry { sealed, due: None };
+        let entry = Entry { sealed: sealed.map_err(about)?, due };
         let revision = self.put(place, entry, expect).await?;
         Ok(self.keep(place.partner(), &key, after, revision))
     }

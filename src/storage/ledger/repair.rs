@@ -22,7 +22,7 @@ impl PartnerKeys {
                 Err(error) if is_damaged(&error) => {}
                 sound => return sound,
             }
-            match self.make(&place, Expect::At(stored.revision), None).await {
+            match self.make(&place, Expect::At(stored.revision), None, None).await {
                 Err(LedgerError::Conflict) => {}
                 made => return made.map(drop),
             }

@@ -12,7 +12,7 @@ use crate::model::clock::as_seconds;
 use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::{DataKey, KeyError, KeyId};
-use crate::storage::ledger::{Ledger, LedgerError, Record, identity};
+use crate::storage::ledger::{Held, Ledger, LedgerError, Record, identity};
 use crate::storage::seal::{self, Damage};
 use crate::storage::store::{
     Cursor, Entry, Expect, Filter, Kind, Page, Selection, StoreError, Stored,
@@ -107,26 +107,46 @@ impl Ledger {
         Ok(false)
     }
 
-    /// Notes that nothing may be wrapped under this key any more. False if that is noted already.
-    pub(crate) async fn retire(&self, id: &KeyId, at: SystemTime) -> Result<bool, LedgerError> {
-        if self.retired(id).await? {
+    /// Notes that nothing may be wrapped under this key any more, though it may yet be seen in use.
+    pub(crate) async fn begin_retiring(
+        &self,
+        id: &KeyId,
+        at: SystemTime,
+    ) -> Result<(), LedgerError> {
+        match self.insert(&RetiredKey { id: id.clone(), at, done: false }).await {
+            Err(LedgerError::Conflict) => Ok(()),
+            inserted => inserted.map(drop),
+        }
+    }
+
+    /// Notes that the key was seen to be unused since then: from now on nobody takes the note back.
+    /// False if that is noted already; a conflict if it was taken back.
+    pub(crate) async fn finish_retiring(&self, id: &KeyId) -> Result<bool, LedgerError> {
+        let Held { record, revision } = self.note_of(id).await?.ok_or(LedgerError::Conflict)?;
+        if record.done {
             return Ok(false);
         }
-        match self.insert(&RetiredKey { id: id.clone(), at }).await {
-            Err(LedgerError::Conflict) => Ok(false),
-            inserted => inserted.map(|_| true),
+        self.replace(&RetiredKey { done: true, ..record }, revision).await?;
+        Ok(true)
+    }
+
+    /// Takes the note back, unless the retirement is done: then the key may be gone from the rings.
+    pub(crate) async fn reinstate(&self, id: &KeyId) -> Result<(), LedgerError> {
+        match self.note_of(id).await? {
+            Some(Held { record, revision }) if !record.done => {
+                self.remove::<RetiredKey>(None, id.as_str(), revision).await
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Takes that note back.
-    pub(crate) async fn reinstate(&self, id: &KeyId) -> Result<(), LedgerError> {
-        let Some(held) = self.load::<RetiredKey>(None, id.as_str()).await? else { return Ok(()) };
-        self.remove::<RetiredKey>(None, id.as_str(), held.revision).await
+    /// Whether nothing may be wrapped under this key any more.
+    pub(crate) async fn retired(&self, id: &KeyId) -> Result<bool, LedgerError> {
+        Ok(self.note_of(id).await?.is_some())
     }
 
-    /// Whether this key was retired.
-    pub(crate) async fn retired(&self, id: &KeyId) -> Result<bool, LedgerError> {
-        Ok(self.load::<RetiredKey>(None, id.as_str()).await?.is_some())
+    async fn note_of(&self, id: &KeyId) -> Result<Option<Held<RetiredKey>>, LedgerError> {
+        self.load(None, id.as_str()).await
     }
 }
 
@@ -152,12 +172,14 @@ fn is_under(stored: &Stored, id: &KeyId) -> Result<bool, Damage> {
     seal::said_to_be_under(&stored.entry.sealed).map(|under| under == *id)
 }
 
-/// A key of the ring that was retired.
+/// A key of the ring that is being retired, or was.
 #[derive(Debug, Serialize, Deserialize)]
 struct RetiredKey {
     id: KeyId,
     #[serde(with = "as_seconds")]
     at: SystemTime,
+    /// Whether it was seen to be unused while this note stood.
+    done: bool,
 }
 
 impl Record for RetiredKey {

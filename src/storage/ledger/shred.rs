@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError, Record, write};
-use crate::storage::seal::{self, Destroyed};
-use crate::storage::store::{Entry, Expect, Kind, Selection, Stored};
+use crate::storage::seal::{self, Destroyed, KeyRow};
+use crate::storage::store::{Entry, Expect, Kind, Selection, StoreError, Stored};
 
 /// Marks read at once.
 const PAGE: usize = 100;
@@ -79,25 +79,41 @@ impl Ledger {
         }
     }
 
-    /// Removes the consent behind a mark. It is read before the mark is seen to stand still: while
-    /// it stands no consent of a later life is written.
-    async fn sweep_behind(&self, mark: &Stored) -> Result<bool, LedgerError> {
+    /// Removes the consent behind a mark, or behind the key of a flow that came after it and may
+    /// have been declined. It is read before the mark is seen to stand still: while it stands no
+    /// consent of a later life is written. One that the store cannot make out is left for later.
+    async fn sweep_behind(&self, stored: &Stored) -> Result<bool, LedgerError> {
         let (store, keys) = (self.stores.of(Kind::Consent), self.keys.store());
-        let Some(partner) = mark.key.partner() else { return Ok(false) };
-        let is_mark = self.keys.row(&mark.key, mark).is_ok_and(|row| row.mark().is_some());
+        let Some(partner) = stored.key.partner() else { return Ok(false) };
+        let Ok(row) = self.keys.row(&stored.key, stored) else { return Ok(false) };
         let place = self.key(Kind::Consent, Some(partner), &partner.to_string());
-        let consent = store.get(&place).await?;
-        let stands = keys.get(&mark.key).await?.is_some_and(|now| now.revision == mark.revision);
-        if !is_mark || !stands {
+        let consent = match store.get(&place).await {
+            Err(StoreError::Damaged { .. }) => return Ok(false),
+            consent => consent?,
+        };
+        let now = keys.get(&stored.key).await?;
+        if now.is_none_or(|now| now.revision != stored.revision) {
             return Ok(false);
         }
-        if let Some(consent) = &consent {
-            write::remove(store, &place, consent.revision).await.or_else(lost)?;
+        let dead = consent.filter(|consent| died_with(&row, consent));
+        if let Some(dead) = &dead {
+            write::remove(store, &place, dead.revision).await.or_else(lost)?;
         }
-        let entry = Entry { due: None, ..mark.entry.clone() };
-        let put = keys.put(&mark.key, entry, Expect::At(mark.revision)).await;
+        let entry = Entry { due: None, ..stored.entry.clone() };
+        let put = keys.put(&stored.key, entry, Expect::At(stored.revision)).await;
         put.map(drop).map_err(LedgerError::from).or_else(lost)?;
-        Ok(consent.is_some())
+        Ok(dead.is_some())
+    }
+}
+
+/// Whether a consent died with the key that its partner had. Behind a mark each did; once there is
+/// another key, those that say to be no younger than what was destroyed.
+fn died_with(row: &KeyRow<'_>, consent: &Stored) -> bool {
+    let generation = seal::generation_said(&consent.entry.sealed);
+    match (row.mark(), row.destroyed(), generation) {
+        (Some(_), _, _) => true,
+        (None, Some(destroyed), Ok(generation)) => generation <= destroyed.generation,
+        _ => false,
     }
 }
 

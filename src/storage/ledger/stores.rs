@@ -18,6 +18,11 @@ impl Stores {
         Self { main: guarded(main), working: working.map(guarded) }
     }
 
+    /// Every store there is.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &dyn Store> {
+        std::iter::once(&self.main).chain(&self.working).map(AsRef::as_ref)
+    }
+
     /// The store of one kind.
     pub(crate) fn of(&self, kind: Kind) -> &dyn Store {
         match (kind, &self.working) {

@@ -3,8 +3,8 @@
 use crate::storage::ledger::LedgerError;
 use crate::storage::store::{Entry, Expect, Key, Revision, Store, StoreError, Stored};
 
-/// Puts an entry. No two entries have the same sealed bytes, so those that are there now say
-/// whether a put of unknown outcome happened.
+/// Puts an entry. A row that has not moved says that a put of unknown outcome did not happen; the
+/// sealed bytes of one that has say whose put it was, for no two entries have the same.
 pub(super) async fn put(
     store: &dyn Store,
     key: &Key,
@@ -17,8 +17,8 @@ pub(super) async fn put(
         known => return Ok(known?),
     };
     match store.get(key).await {
-        Ok(Some(stored)) if stored.entry.sealed == sealed => Ok(stored.revision),
         Ok(stored) if unchanged(stored.as_ref(), expect) => Err(unknown.into()),
+        Ok(Some(stored)) if stored.entry.sealed == sealed => Ok(stored.revision),
         Ok(_) => Err(LedgerError::Conflict),
         Err(_) => Err(unknown.into()),
     }

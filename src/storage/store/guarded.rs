@@ -13,7 +13,8 @@ use crate::storage::store::{
     Entry, Expect, Filter, Key, Page, Promises, Revision, Store, StoreError, Stored,
 };
 
-/// Passes every call on, and takes a panic for a call of unknown outcome.
+/// Passes every call on, and takes a panic for a call of unknown outcome, or for a store that
+/// promises nothing.
 pub(crate) struct Guarded(Arc<dyn Store>);
 
 impl Guarded {
@@ -45,7 +46,7 @@ impl Store for Guarded {
     }
 
     fn promises(&self) -> Promises {
-        self.0.promises()
+        catch_unwind(AssertUnwindSafe(|| self.0.promises())).unwrap_or(Promises::NONE)
     }
 }
 

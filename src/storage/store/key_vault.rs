@@ -7,23 +7,24 @@
 
 mod label;
 mod listing;
+mod revisions;
 mod versions;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::Mutex;
 
 use crate::storage::seal::Sealed;
 use crate::storage::store::key_vault::label::{
     Label, is_removed, is_surely_ours, removed, secret_name,
 };
 use crate::storage::store::key_vault::listing::Listing;
+use crate::storage::store::key_vault::revisions::Revisions;
 use crate::storage::store::key_vault::versions::{PAUSES, Remains, deleted, recover};
 use crate::storage::store::{
     Entry, Expect, Filter, Key, Kind, Page, Promises, Revision, Store, StoreError, Stored,
@@ -64,9 +65,7 @@ pub use self::versions::Leftovers;
 pub struct KeyVaultSecrets {
     vault: KeyVault,
     turns: [Mutex<()>; TURNS],
-    last: AtomicU64,
-    /// Held shared from drawing a revision until it is in the vault, or known not to be.
-    writes: RwLock<()>,
+    revisions: Revisions,
     listing: Listing,
     remains: Remains,
 }
@@ -88,8 +87,7 @@ impl KeyVaultSecrets {
         Ok(Self {
             vault,
             turns: [const { Mutex::const_new(()) }; TURNS],
-            last: AtomicU64::new(0),
-            writes: RwLock::new(()),
+            revisions: Revisions::default(),
             listing: Listing::default(),
             remains: Remains::default(),
         })
@@ -156,7 +154,7 @@ impl KeyVaultSecrets {
             Some(Latest::Readable(secret)) => secret,
         };
         let found = found(key, secret).ok_or_else(|| StoreError::damaged(ALIEN))?;
-        self.last.fetch_max(found.stored.revision.number(), Ordering::AcqRel);
+        self.revisions.seen(found.stored.revision);
         Ok(Some(found))
     }
 
@@ -171,8 +169,8 @@ impl KeyVaultSecrets {
         let (name, value) = (secret_name(key), BASE64_STANDARD.encode(entry.sealed.as_bytes()));
         let until = self.vault.clock().monotonic() + LONGEST_PUT;
         for pause in PAUSES {
-            let writing = self.writes.read().await;
-            let revision = self.next_revision(present);
+            let writing = self.revisions.draw(self.now(), present);
+            let revision = writing.revision;
             let tags = Label::new(key, entry.due, revision).tags()?;
             let new = NewVersion { value: &value, content_type: CONTENT_TYPE, tags: &tags };
             let set = self.vault.set_secret(&name, &new).await;
@@ -202,28 +200,13 @@ impl KeyVaultSecrets {
         }
     }
 
-    /// Up to where no write is under way: what is in the vault by then stays in order.
-    async fn settled_until(&self) -> Revision {
-        let _none = self.writes.write().await;
-        Revision::new(self.last.load(Ordering::Acquire).max(self.now()))
+    fn settled_until(&self) -> Revision {
+        self.revisions.settled_until(self.now())
     }
 
     fn now(&self) -> u64 {
         let now = self.vault.clock().now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
-    }
-
-    /// Greater than all before it in this process, and than what is there.
-    fn next_revision(&self, present: Option<Revision>) -> Revision {
-        let now = self.now();
-        let floor = present.map_or(now, |present| now.max(present.number() + 1));
-        let mut next = floor;
-        let draw = |last: u64| {
-            next = floor.max(last + 1);
-            Some(next)
-        };
-        let _ = self.last.fetch_update(Ordering::AcqRel, Ordering::Acquire, draw);
-        Revision::new(next)
     }
 
     fn turn(&self, name: &str) -> &Mutex<()> {

@@ -148,6 +148,81 @@ async fn a_process_that_begins_while_its_key_is_retired_is_seen() {
     assert_eq!(own.ledger.retired(&key).await, Ok(false), "taken back");
 }
 
+/// Leaves the caller's second look half way.
+async fn gives_up_retiring(fleet: &Fleet, process: &Process, alive: &Process, key: &KeyId) {
+    let noted = async {
+        while process.ledger.retired(key).await == Ok(false) {
+            tokio::task::yield_now().await;
+        }
+    };
+    alive.rekeying.roll.announce().await.expect("room on the roll");
+    let both = [process, alive];
+    tokio::select! {
+        biased;
+        () = noted => {}
+        done = fleet.while_alive(&both, process.rekeying.retire(key)) => {
+            panic!("it has not looked again: {done:?}")
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_retirement_that_was_dropped_is_taken_back_or_finished_by_the_next() {
+    // F-25, F-30
+    let fleet = Fleet::over(under_the_old_key().await);
+    let own = fleet.joins(&["new", "old"]).await;
+    own.rotate().await.expect("a rotation");
+    let (bystander, old) = (fleet.joins(&["new", "old"]).await, id("old"));
+    let late = fleet.process(&["old", "new"]);
+    late.ledger.prove_ring().await.expect("not retired yet");
+    gives_up_retiring(&fleet, &own, &bystander, &old).await;
+    late.rekeying.roll.announce().await.expect("room on the roll");
+    let refused = fleet.while_alive(&[&own, &late], own.rekeying.retire(&old)).await;
+    let (key, process) = (old.clone(), own_id(&late));
+    assert_eq!(refusal(refused), KeyRefusal::PrimaryOf { key, process });
+    assert_eq!(own.ledger.retired(&old).await, Ok(false), "nothing was changed");
+    late.ledger.prove_ring().await.expect("it begins again");
+    late.rekeying.roll.leave().await.expect("it ends");
+
+    gives_up_retiring(&fleet, &own, &bystander, &old).await;
+    let retired = fleet.while_alive(&[&own, &bystander], own.rekeying.retire(&old)).await;
+    retired.expect("nothing is under it");
+    assert_eq!(own.ledger.finish_retiring(&old).await, Ok(false), "it is done");
+}
+
+#[tokio::test]
+async fn a_retirement_that_is_done_is_not_taken_back() {
+    // F-25
+    let fleet = Fleet::over(under_the_old_key().await);
+    let own = fleet.joins(&["new", "old"]).await;
+    own.rotate().await.expect("a rotation");
+    let (sleeper, old) = (fleet.joins(&["old", "new"]).await, id("old"));
+    let retired = fleet.while_alive(&[&own], own.rekeying.retire(&old)).await;
+    retired.expect("it seems dead");
+    sleeper.rekeying.roll.announce().await.expect("its beat is taken");
+    let refused = fleet.while_alive(&[&own, &sleeper], own.rekeying.retire(&old)).await;
+    let (key, process) = (old.clone(), own_id(&sleeper));
+    assert_eq!(refusal(refused), KeyRefusal::PrimaryOf { key, process });
+    assert_eq!(own.ledger.retired(&old).await, Ok(true), "the others may have taken it out");
+}
+
+#[tokio::test]
+async fn of_two_retirements_at_once_none_says_more_than_it_has_seen() {
+    // F-25
+    let fleet = Fleet::over(under_the_old_key().await);
+    let own = fleet.joins(&["new", "old"]).await;
+    own.rotate().await.expect("a rotation");
+    let (late, old) = (fleet.joins(&["old", "new"]).await, id("old"));
+    // The first has noted it, and looks again.
+    own.ledger.begin_retiring(&old, fleet.clock.now()).await.expect("noted");
+    let second = fleet.joins(&["new", "old"]).await;
+    let refused = fleet.while_alive(&[&own, &late, &second], second.rekeying.retire(&old)).await;
+    let (key, process) = (old.clone(), own_id(&late));
+    assert_eq!(refusal(refused), KeyRefusal::PrimaryOf { key, process });
+    let taken_back = own.ledger.finish_retiring(&old).await;
+    assert_eq!(taken_back, Err(LedgerError::Conflict), "the first may not say that it is done");
+}
+
 #[tokio::test]
 async fn a_retired_key_wraps_for_nobody_any_more() {
     //

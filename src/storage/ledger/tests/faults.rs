@@ -125,6 +125,21 @@ async fn a_write_that_did_not_happen_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_not_written_anew_is_not_called_so() {
+    // R-129, F-12
+    for (fate, happens) in [(Fate::Happens, true), (Fate::DoesNotHappen, false)] {
+        let (store, ledger) = losing(fate);
+        let contoso = tenant(CONTOSO);
+        let entry = Entry { sealed: Sealed::from_bytes(vec![1]), due: None };
+        let place = place_of(contoso);
+        let before = store.inner.put(&place, entry, Expect::Absent).await.expect("memory");
+        let touched = ledger.touch_consent(contoso).await;
+        let after = store.get(&place).await.expect("memory").expect("a record").revision;
+        assert_eq!((touched.is_ok(), after > before), (happens, happens), "{fate:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_answer_and_another_writer_is_a_conflict() {
     // F-12
     let (_, ledger) = losing(Fate::HappensAndIsOverwritten);

@@ -1,6 +1,6 @@
 //! One check's share of the store: a realm that no application has.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -27,6 +27,11 @@ impl Handles {
 
     pub(super) fn promises(&self) -> Promises {
         self.first.promises()
+    }
+
+    /// Lets go of them, and tells by which one sees whether anybody else has not.
+    pub(super) fn close(self) -> Vec<Weak<dyn Store>> {
+        [Some(self.first), self.second].iter().flatten().map(Arc::downgrade).collect()
     }
 
     /// A realm in which nothing is.

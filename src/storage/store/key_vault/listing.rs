@@ -36,7 +36,7 @@ impl Listing {
         if let Some(snapshot) = goes_on.then(|| self.since(taken)).flatten() {
             return Ok(snapshot);
         }
-        let settled_until = store.settled_until().await;
+        let settled_until = store.settled_until();
         let all = store.vault.secrets().await.map_err(|error| failure(&error))?;
         let ours = all.into_iter().filter(|info| is_ours(info) && !is_removed(info));
         let snapshot = Snapshot { infos: ours.collect(), taken, settled_until };

@@ -71,19 +71,19 @@ impl Connections {
             Err(Failure { outcome: Outcome::Unknown, .. }) => self.ask(question).await,
             answer => answer,
         }
-        .map_err(|failure| failure.error)
+        .map_err(StoreError::from)
     }
 
     /// The rows of a statement that writes and commits: repeated, a few times, only where the server
     /// says that it undid it.
-    pub(super) async fn write(&self, question: &Question) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn write(&self, question: &Question) -> Result<Vec<Row>, Failure> {
         for _ in 1..MOST_ATTEMPTS {
             match self.ask(question).await {
                 Err(Failure { outcome: Outcome::Undone, .. }) => {}
-                answer => return answer.map_err(|failure| failure.error),
+                answer => return answer,
             }
         }
-        self.ask(question).await.map_err(|failure| failure.error)
+        self.ask(question).await
     }
 
     /// The rows of several statements that write, in one transaction and one round trip: all of it
@@ -105,7 +105,7 @@ impl Connections {
     }
 
     async fn answers(&self, questions: &[&Question]) -> Result<Vec<Vec<Row>>, Failure> {
-        let connection = self.borrow().await?;
+        let connection = self.borrow().await.map_err(failure::unconnected)?;
         let answers = timeout(self.patience, connection.answers(questions)).await;
         let rows = answers.map_err(|_| failure::silence())?.map_err(|e| failure::asking(&e))?;
         connection.give_back();

@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Undone,
     /// It did not happen, and would not if it were repeated.
     Refused,
+    /// It did not happen, for want of a lock or a connection: what is asked next would wait as long.
+    Stuck,
     /// Nobody knows.
     Unknown,
 }
@@ -29,6 +31,25 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self { error, outcome: Outcome::Refused }
     }
+}
+
+impl Failure {
+    /// What whoever asks next would be told too, after as long a wait.
+    pub(super) fn of_all(&self) -> Option<StoreError> {
+        let of_all = matches!(self.outcome, Outcome::Stuck | Outcome::Unknown);
+        of_all.then(|| self.error.clone())
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// Nothing was sent.
+pub(super) const fn unconnected(error: StoreError) -> Failure {
+    Failure { error, outcome: Outcome::Stuck }
 }
 
 /// The server did not answer in time, so it may still be at work.
@@ -133,6 +154,7 @@ fn outcome(code: &SqlState) -> Outcome {
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => Outcome::Unknown,
         SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => Outcome::Unknown,
         _ if code.code().starts_with("08") => Outcome::Unknown,
+        SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => Outcome::Stuck,
         _ => Outcome::Refused,
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::storage::store::postgres::connections::{Connections, Question};
-use crate::storage::store::postgres::failure::{Failure, Outcome};
+use crate::storage::store::postgres::failure::Failure;
 use crate::storage::store::postgres::rows::{self, Put};
 use crate::storage::store::{Entry, Expect, Key, Revision, StoreError};
 
@@ -63,7 +63,7 @@ impl Writer {
     pub(super) async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Answer {
         let change = Change { key: key.clone(), entry, expect };
         if let Ok(_turn) = self.desk.turn.try_acquire() {
-            return self.desk.put(&change).await;
+            return Ok(self.desk.put(&change).await?);
         }
         let answer = timeout(self.patience, async {
             let _room = self.room.acquire().await;
@@ -99,48 +99,53 @@ impl Desk {
         waiting.jobs.drain(..count).collect()
     }
 
-    /// If they cannot be made together, each is tried alone, unless nobody knows what happened.
-    async fn answers(&self, changes: &[Change]) -> Vec<Answer> {
-        if let [change] = changes {
-            return vec![self.put(change).await];
-        }
-        let together = self.together(changes).await;
-        if let Err(Failure { error, outcome: Outcome::Unknown }) = together {
-            return vec![Err(error); changes.len()];
-        }
+    /// If they cannot be made together, each is tried alone for as long as that is any use.
+    async fn serve(&self, jobs: Vec<Job>) {
+        let together = self.together(&jobs).await;
+        let mut useless = together.as_ref().err().and_then(Failure::of_all);
         let mut outcomes = together.unwrap_or_default().into_iter();
-        let mut answers = Vec::with_capacity(changes.len());
-        for change in changes {
-            answers.push(match outcomes.next() {
-                Some(Ok(Put::Written(revision))) => Ok(revision),
-                Some(Ok(Put::Conflict)) => Err(StoreError::Conflict),
-                Some(Err(error)) => Err(error),
-                Some(Ok(Put::UnknownRealm)) | None => self.put(change).await,
-            });
+        for Job { change, reply } in jobs {
+            let answer = match (outcomes.next(), &useless) {
+                (Some(Ok(Put::Written(revision))), _) => Ok(revision),
+                (Some(Ok(Put::Conflict)), _) => Err(StoreError::Conflict),
+                (Some(Err(error)), _) => Err(error),
+                (_, Some(error)) => Err(error.clone()),
+                // Whoever gave up may have read by now that it was not put.
+                _ if reply.is_closed() => continue,
+                _ => self.put(&change).await.map_err(|failure| {
+                    useless = failure.of_all();
+                    failure.error
+                }),
+            };
+            // A caller that has gone needs no answer.
+            let _ = reply.send(answer);
         }
-        answers
     }
 
-    async fn together(&self, changes: &[Change]) -> Result<Vec<Result<Put, StoreError>>, Failure> {
-        let questions: Vec<Question> = changes.iter().map(Change::question).collect();
+    /// Nothing for one alone, which needs no transaction.
+    async fn together(&self, jobs: &[Job]) -> Result<Vec<Result<Put, StoreError>>, Failure> {
+        if let [_] = jobs {
+            return Ok(Vec::new());
+        }
+        let questions: Vec<Question> = jobs.iter().map(|job| job.change.question()).collect();
         let rows = self.connections.write_together(&questions).await?;
         Ok(rows.iter().map(|rows| rows::outcome(rows)).collect())
     }
 
     /// The first record of a realm names the realm before.
-    async fn put(&self, change: &Change) -> Answer {
+    async fn put(&self, change: &Change) -> Result<Revision, Failure> {
         let question = change.question();
         for _ in 0..2 {
             match rows::outcome(&self.connections.write(&question).await?)? {
                 Put::Written(revision) => return Ok(revision),
-                Put::Conflict => return Err(StoreError::Conflict),
+                Put::Conflict => break,
                 Put::UnknownRealm if matches!(change.expect, Expect::At(_)) => break,
                 Put::UnknownRealm => {
                     self.connections.write(&rows::add_realm(&change.key)).await?;
                 }
             }
         }
-        Err(StoreError::Conflict)
+        Err(StoreError::Conflict.into())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -165,13 +170,7 @@ impl Server {
                 self.done = true;
                 return;
             }
-            let (changes, replies): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|job| (job.change, job.reply)).unzip();
-            let answers = desk.answers(&changes).await;
-            for (reply, answer) in replies.into_iter().zip(answers) {
-                // A caller that has gone needs no answer.
-                let _ = reply.send(answer);
-            }
+            desk.serve(batch).await;
         }
     }
 }

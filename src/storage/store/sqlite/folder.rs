@@ -48,6 +48,10 @@ pub(super) fn prepare(folder: &Path) -> Result<Prepared, StoreError> {
     let (records, partner_keys) = check_files(&folder)?;
     owner::make_file(&folder.join(PARTNER_KEYS))?;
     owner::make_file(&folder.join(RECORDS))?;
+    if records == Content::None {
+        // Whoever made them may have been killed before this.
+        [Some(&*folder), folder.parent()].into_iter().flatten().try_for_each(owner::sync)?;
+    }
     Ok(Prepared { folder: claim(folder), records, partner_keys, _lock: lock })
 }
 

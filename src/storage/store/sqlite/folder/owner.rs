@@ -26,12 +26,19 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// A new name is on disk once its folder is.
+pub(super) fn sync(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(&error))
+}
+
 pub(super) fn refuse_others(
     found: &Metadata,
     because: impl FnOnce() -> String,
 ) -> Result<(), StoreError> {
     match found.mode() & 0o077 {
-        _ if is_of_another_user(found) => Err(StoreError::unusable(ANOTHERS)),
+        _ if is_of_another_user(found).map_err(|error| io_error(&error))? => {
+            Err(StoreError::unusable(ANOTHERS))
+        }
         0 => Ok(()),
         _ => Err(StoreError::unusable(because())),
     }

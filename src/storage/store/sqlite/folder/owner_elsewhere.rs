@@ -20,6 +20,11 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// A folder cannot be synced here.
+pub(super) fn sync(_folder: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
 pub(super) fn refuse_others(
     _found: &Metadata,
     _because: impl FnOnce() -> String,
