@@ -26,7 +26,9 @@ macro_rules! secret {
             /// that could end a header or a field early.
             pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
                 let text = SecretString::from(text.into());
-                let visible = text.expose_secret().bytes().all(|b| b.is_ascii_graphic());
+                // Without a way out early it is many bytes at once.
+                let bytes = text.expose_secret().bytes();
+                let visible = bytes.fold(true, |all, byte| all & byte.is_ascii_graphic());
                 let length = text.expose_secret().len();
                 if !visible || length == 0 || length > $longest {
                     const EXPECTED: &str = concat!("1 to ", $longest, " visible ASCII characters");

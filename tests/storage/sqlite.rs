@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cpv_consent::store::{Expect, Filter, Kind, Selection, Store, StoreError};
 use rusqlite::Connection;
@@ -77,6 +78,27 @@ async fn a_destroyed_key_leaves_the_log_once_no_reader_holds_it() {
     reader.execute_batch("COMMIT").expect("it had only read");
     store.put(&key(Kind::Consent, "a"), entry("text"), Expect::Absent).await.expect("absent");
     assert!(!holds());
+}
+
+// F-14
+#[tokio::test]
+async fn files_that_were_replaced_under_it_are_neither_written_nor_read_for_long() {
+    let ((_folder, path), (_other, foreign)) = (place(), place());
+    let store = opened(&path).await;
+    let place = key(Kind::Consent, "a");
+    store.put(&place, entry("text"), Expect::Absent).await.expect("absent");
+    opened(&foreign).await.close().await.expect("nothing is under way");
+    fs::rename(foreign.join("records.sqlite3"), path.join("records.sqlite3")).expect("ours");
+    let written = store.put(&key(Kind::Consent, "b"), entry("text"), Expect::Absent).await;
+    assert!(matches!(written, Err(StoreError::Unusable { .. })), "{written:?}");
+    let noticed = async {
+        while store.get(&place).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.get(&place).await
+    };
+    let read = tokio::time::timeout(Duration::from_secs(10), noticed).await.expect("noticed");
+    assert!(matches!(read, Err(StoreError::Unusable { .. })), "{read:?}");
 }
 
 #[tokio::test]

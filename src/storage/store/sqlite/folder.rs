@@ -122,7 +122,7 @@ impl Site {
     }
 
     /// What is read a moment after the files were replaced might as well have been read before: one
-    /// look in so many milliseconds is enough, for it costs as much as half the reading.
+    /// look in so many milliseconds is enough, for it costs nearly as much as the reading.
     pub(super) fn check_in_place_lately(&self) -> Result<(), StoreError> {
         let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now < self.believed.load(Ordering::Acquire) {
