@@ -97,7 +97,7 @@ const WRONG: [Wrong; 5] = [
             fs::rename(store, store.with_extension("real")).expect("ours");
             symlink(store.with_extension("real"), store).expect("a link");
         },
-        "give the path that the link leads to",
+        "give the path that it leads to",
         |store| {
             fs::remove_file(store).expect("ours");
             fs::rename(store.with_extension("real"), store).expect("ours");
@@ -140,7 +140,10 @@ async fn files_that_cannot_be_used_are_refused_each_in_its_own_words_and_left_as
     told.note(Error::Store(refused), "make it first");
 
     let before = everything(&folder);
-    for (name, words) in [("test-1", "another key of that name"), ("test-2", "add it as a")] {
+    for (name, words) in [
+        ("test-1", "give the ring the key that bore this name"),
+        ("test-2", "put it back by KeyRing::readable"),
+    ] {
         let store = opened(&store).await.expect("a store");
         told.note(built(&world, store, ring(name)).await.expect_err(words), words);
         closed(&world).await;
@@ -205,7 +208,10 @@ async fn databases_that_cannot_be_used_are_refused_each_in_its_own_words_and_lef
         database.execute(undo).await;
     }
     let before = dump(&database).await;
-    for (name, words) in [("test-1", "another key of that name"), ("test-2", "add it as a")] {
+    for (name, words) in [
+        ("test-1", "give the ring the key that bore this name"),
+        ("test-2", "put it back by KeyRing::readable"),
+    ] {
         let store = connected(&database).await.expect("a store");
         told.note(built(&world, store, ring(name)).await.expect_err(words), words);
         assert_eq!(dump(&database).await, before, "{words}");
