@@ -20,9 +20,9 @@ use crate::storage::roll::Roll;
 use crate::storage::seal::Damage;
 use crate::storage::store::{Key, Kind, Stored};
 
-/// Rows under way at once: two commits of a store that puts 64 writes into one, so that one is
+/// Rows under way at once: two commits of a store that puts 256 writes into one, so that one is
 /// filled while the other is written.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 512;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Rekeying {

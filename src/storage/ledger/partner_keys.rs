@@ -26,6 +26,8 @@ pub(super) struct PartnerKeys {
     realm: Realm,
     clock: Arc<dyn Clock>,
     unwrapped: Mutex<HashMap<Option<TenantId>, Unwrapped>>,
+    /// When the primary key was last seen not to be retired.
+    unretired: Mutex<Option<Duration>>,
     /// Of many who miss the same key, one asks the ring.
     asking: Vec<tokio::sync::Mutex<()>>,
 }
@@ -43,7 +45,8 @@ impl PartnerKeys {
     pub(super) fn new(stores: Stores, ring: KeyRing, realm: Realm, clock: Arc<dyn Clock>) -> Self {
         let holder = Keyholder::new(ring, Arc::clone(&clock));
         let asking = std::iter::repeat_with(Default::default).take(ASKING).collect();
-        Self { stores, holder, realm, clock, unwrapped: Mutex::default(), asking }
+        let (unwrapped, unretired) = (Mutex::default(), Mutex::default());
+        Self { stores, holder, realm, clock, unwrapped, unretired, asking }
     }
 
     pub(super) const fn holder(&self) -> &Keyholder {
@@ -223,13 +226,29 @@ impl PartnerKeys {
         entry: Entry,
         expect: Expect,
     ) -> Result<Revision, LedgerError> {
-        let (id, kind) = (self.holder.primary(), Kind::RetiredKey);
-        let note = Key::new(self.realm.clone(), kind, None, id.as_str());
-        if self.stores.of(kind).get(&note).await?.is_some() {
-            let error = KeyError::Retired { id: id.clone() };
+        if self.primary_is_retired().await? {
+            let error = KeyError::Retired { id: self.holder.primary().clone() };
             return Err(LedgerError::Key { partner: place.partner(), error });
         }
         write::put(self.store(), place, entry, expect).await
+    }
+
+    /// That it is not is believed for a moment, so that a rotation does not ask for every row: who
+    /// retires a key looks for a minute and a half.
+    async fn primary_is_retired(&self) -> Result<bool, LedgerError> {
+        let now = self.clock.monotonic();
+        if self.unretired().is_some_and(|seen| now.saturating_sub(seen) < MOMENT) {
+            return Ok(false);
+        }
+        let (id, kind) = (self.holder.primary(), Kind::RetiredKey);
+        let note = Key::new(self.realm.clone(), kind, None, id.as_str());
+        let retired = self.stores.of(kind).get(&note).await?.is_some();
+        *self.unretired() = (!retired).then_some(now);
+        Ok(retired)
+    }
+
+    fn unretired(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.unretired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(
@@ -243,12 +262,13 @@ impl PartnerKeys {
         let now = self.clock.monotonic();
         let known = Unwrapped { revision, key: Arc::clone(&key), unwrapped_at: now, seen_at: now };
         let mut unwrapped = self.unwrapped();
+        // Every other one goes, so that making room is not a walk through all of them each time.
         if unwrapped.len() >= MOST_UNWRAPPED {
-            unwrapped.retain(|_, known| self.is_trusted(known));
-        }
-        if unwrapped.len() >= MOST_UNWRAPPED {
-            let any = unwrapped.keys().next().copied();
-            any.and_then(|any| unwrapped.remove(&any));
+            let mut stays = false;
+            unwrapped.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
         }
         unwrapped.insert(partner, known);
         key
@@ -316,6 +336,9 @@ const ROW_STAYS: Duration = Duration::from_secs(3600);
 
 /// A key that another process destroyed opens nothing here after this time.
 const RECHECK: Duration = Duration::from_secs(5);
+
+/// Longer than a commit, and nothing beside what a retirement takes.
+const MOMENT: Duration = Duration::from_secs(1);
 
 const MOST_UNWRAPPED: usize = 4096;
 const ASKING: usize = 64;

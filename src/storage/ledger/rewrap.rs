@@ -15,7 +15,7 @@ use crate::storage::keyring::{DataKey, KeyError, KeyId};
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record, identity};
 use crate::storage::seal::{self, Damage};
 use crate::storage::store::{
-    Cursor, Entry, Expect, Filter, Kind, Page, Selection, StoreError, Stored,
+    Cursor, Entry, Expect, Filter, Kind, Page, Revision, Selection, StoreError, Stored,
 };
 
 /// Rows read at once.
@@ -48,9 +48,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// One page of partner keys and of the marks of those destroyed, as they lie there.
+    /// One page of partner keys and of the marks of those destroyed, as they lie there; those that
+    /// were written first come first, for they lie beside each other. What is rewrapped meanwhile
+    /// comes again at the end.
     pub(crate) async fn key_page(&self, cursor: Option<Cursor>) -> Result<Page, LedgerError> {
-        self.page(Kind::PartnerKey, Selection::All, cursor, PAGE).await
+        const ALL: Selection = Selection::ChangedAfter(Revision::new(0));
+        self.page(Kind::PartnerKey, ALL, cursor, PAGE).await
     }
 
     /// What lies under a key of this name, in each realm of the store: several applications may

@@ -283,6 +283,6 @@ fn commit(db: &mut Connection, changes: &[&Change]) -> Result<Vec<Answer>, Failu
 }
 
 const MOST_WAITING: usize = 1024;
-const MOST_IN_COMMIT: usize = 64;
+const MOST_IN_COMMIT: usize = 256;
 const MOMENT: Duration = Duration::from_micros(20);
 const MOST_MOMENTS: usize = 3;
