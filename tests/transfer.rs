@@ -2,10 +2,14 @@
 
 #![allow(unreachable_pub)] // its modules are of one program
 
+#[path = "transfer/admitted.rs"]
+mod admitted;
 #[path = "transfer/believed.rs"]
 mod believed;
 #[path = "transfer/moved.rs"]
 mod moved;
+#[path = "transfer/newer.rs"]
+mod newer;
 #[path = "transfer/repair.rs"]
 mod repair;
 #[path = "transfer/restore.rs"]

@@ -12,7 +12,7 @@ use crate::journeys::rekeying::Rekeying;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::journeys::sweeping::Sweeper;
-use crate::journeys::transfer::Transfer;
+use crate::journeys::transfer::{Admission, Transfer};
 use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
@@ -88,11 +88,11 @@ impl Shared {
     fn broker(self, policy: Policy, probe_path: String) -> Broker {
         let sweeper = self.sweeper();
         Broker {
+            transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
             exchange: self.exchange(),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
-            transfer: self.transfer(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
             ledger: self.ledger,
             roll: self.roll,
@@ -157,8 +157,9 @@ impl Shared {
         }
     }
 
-    fn transfer(&self) -> Transfer {
+    fn transfer(&self, policy: Policy) -> Transfer {
         Transfer {
+            admission: Arc::new(Admission { app: self.app.clone(), policy }),
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             standings: self.standings.clone(),

@@ -17,7 +17,7 @@ use crate::model::cloud::{Authority, Directory};
 use crate::model::consent::Consent;
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::event::{Event, Observers};
-use crate::model::policy::{Policy, Refused};
+use crate::model::policy::{Policy, Refused, admit_tenant};
 use crate::model::registration::AppRegistration;
 use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
@@ -42,7 +42,7 @@ use pending::PendingRecord;
 /// How long a person has from the start of a flow to its callback.
 const PENDING_LIFE: Duration = Duration::from_secs(30 * 60);
 /// How long what was found waits for its confirmation.
-const FOUND_LIFE: Duration = Duration::from_secs(10 * 60);
+pub(crate) const FOUND_LIFE: Duration = Duration::from_secs(10 * 60);
 
 /// The front desk of one broker. Clones share everything.
 #[derive(Debug, Clone)]
@@ -209,10 +209,7 @@ impl Desk {
     }
 
     fn check_partner(&self, partner: TenantId) -> Result<(), Refused> {
-        if partner == self.app.home() {
-            return Err(Refused::HomeTenant(partner));
-        }
-        if partner.is_personal() { Err(Refused::PersonalAccount) } else { Ok(()) }
+        admit_tenant(partner, self.app.home())
     }
 
     /// The record that waits, unless its time is over: then it is erased on sight. It ends with the

@@ -1,9 +1,11 @@
 //! From one store to another: consents leave sealed to a recipient, and arrive to be proven.
 //!
 //! An export holds every consent with its refresh token, and every tombstone. What is taken over by
-//! an import is never more than the receiving side would take itself: nothing newer is overwritten,
-//! nobody who was let go comes back, and each consent is unproven until it has worked once.
+//! an import is never more than the receiving side would take itself: its own policy is asked,
+//! nothing newer is overwritten, nobody who was let go comes back, and each consent is unproven until
+//! it has worked once.
 
+mod admission;
 mod export;
 mod import;
 mod plausible;
@@ -23,6 +25,7 @@ use crate::model::tenant::TenantId;
 use crate::storage::ledger::Ledger;
 use crate::storage::parcel::ParcelError;
 
+pub(crate) use admission::Admission;
 pub use export::{Export, Exported};
 pub use import::{Import, ImportOutcome, Imported, KeptBack};
 pub use verdict::KeptBecause;
@@ -30,6 +33,7 @@ pub use verdict::KeptBecause;
 /// The removal desk of one broker. Clones share everything.
 #[derive(Debug, Clone)]
 pub(crate) struct Transfer {
+    pub(crate) admission: Arc<Admission>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) standings: Arc<Standings>,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::{age, as_seconds};
+use super::clock::{age, as_seconds, from_unix_seconds, unix_seconds};
 use super::entra_error::{Cause, Reach};
 use super::mfa::MfaProof;
 use super::scope::{Resource, Scopes};
@@ -96,7 +96,7 @@ impl Consent {
 
     /// Whether the partner was withdrawn after `begun_at`, whatever came since.
     pub(crate) fn was_withdrawn_since(&self, begun_at: SystemTime) -> bool {
-        self.withdrawn_at.is_some_and(|at| super::clock::unix_seconds(begun_at) <= at)
+        self.withdrawn_at.is_some_and(|at| unix_seconds(begun_at) <= at)
     }
 
     /// Whether its token was issued this short a time before `now`, or after it by no more, since
@@ -249,20 +249,20 @@ impl Suspension {
 
     fn begun(cause: Cause, now: SystemTime) -> Self {
         let next_probe = now + FIRST_PAUSE;
-        let ending = cause.ends_consent().then(|| super::clock::unix_seconds(now));
+        let ending = cause.ends_consent().then(|| unix_seconds(now));
         Self { cause, since: now, next_probe, probes: 0, ending }
     }
 
     fn again(&self, cause: Cause, now: SystemTime) -> Self {
         let probes = self.probes.saturating_add(1);
         let pause = FIRST_PAUSE.saturating_mul(1 << probes.min(16)).min(LONGEST_PAUSE);
-        let seen = cause.ends_consent().then(|| super::clock::unix_seconds(now));
+        let seen = cause.ends_consent().then(|| unix_seconds(now));
         let ending = seen.map(|now| self.ending.unwrap_or(now));
         Self { cause, since: self.since, next_probe: now + pause, probes, ending }
     }
 
     fn has_ended_by(&self, cause: Cause, now: SystemTime) -> bool {
-        let waited = |first| age(now, super::clock::from_unix_seconds(first)) >= SECOND_LOOK;
+        let waited = |first| age(now, from_unix_seconds(first)) >= SECOND_LOOK;
         cause.ends_consent() && self.ending.is_some_and(waited)
     }
 }
@@ -357,11 +357,12 @@ impl StoredConsent {
         self.withdrawn_as(self.consent.generation.saturating_add(1), now)
     }
 
-    pub(crate) fn withdrawn_as(&self, generation: u64, now: SystemTime) -> Self {
+    /// Its last withdrawal stays the latest: the clock that tells `at` may be behind another's.
+    pub(crate) fn withdrawn_as(&self, generation: u64, at: SystemTime) -> Self {
         let mut next = self.clone();
         next.consent.generation = generation;
-        next.consent.withdrawn_at = Some(super::clock::unix_seconds(now));
-        next.consent.state = ConsentState::Withdrawn { at: now };
+        next.consent.withdrawn_at = self.consent.withdrawn_at.max(Some(unix_seconds(at)));
+        next.consent.state = ConsentState::Withdrawn { at };
         next.token = None;
         next
     }
@@ -379,6 +380,8 @@ pub(crate) const MOST_BELIEVED: u64 = 1 << 62;
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -437,5 +440,26 @@ mod tests {
         assert_eq!(ended.failed(Cause::GrantRevoked, at(99)), ended);
         let withdrawn = ConsentState::Withdrawn { at: at(1) };
         assert_eq!(withdrawn.failed(Cause::GrantRevoked, at(99)), withdrawn);
+    }
+
+    #[test]
+    fn a_withdrawal_by_a_slower_clock_takes_back_no_later_one() {
+        //
+        let id = "22222222-2222-4222-8222-222222222222";
+        let user = json!({
+            "id": id, "subject": "subject", "name": null, "guest": "no", "roles": null,
+        });
+        let stored = json!({
+            "consent": {
+                "partner": id, "account": "panel-1", "user": user, "scopes": [], "mfa": null,
+                "flow": "flow", "generation": 3, "withdrawn_at": 600, "begun_at": 700,
+                "confirmed_at": 700, "token_issued_at": 700, "state": "Live",
+            },
+            "token": "refresh-token",
+        });
+        let stored: StoredConsent = serde_json::from_value(stored).expect("a consent");
+        let slower = stored.withdrawn(at(9));
+        assert_eq!((slower.consent.generation, slower.consent.withdrawn_at), (4, Some(600)));
+        assert_eq!(stored.withdrawn(at(11)).consent.withdrawn_at, Some(660));
     }
 }

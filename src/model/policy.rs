@@ -91,7 +91,16 @@ impl Policy {
 
     pub(crate) fn admit(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
         self.admit_user(candidate.user)?;
-        self.admit_scopes(candidate)?;
+        admit_missing(candidate)?;
+        self.admit_beyond(candidate)?;
+        self.admit_mfa(candidate)
+    }
+
+    /// Whether a consent that was confirmed at another site may be used here. It may grant less than
+    /// is registered by now: that is no more than what stands here may.
+    pub(crate) fn admit_moved(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
+        self.admit_user(candidate.user)?;
+        self.admit_beyond(candidate)?;
         self.admit_mfa(candidate)
     }
 
@@ -104,16 +113,10 @@ impl Policy {
         if self.guests.contains(&needed) { Ok(()) } else { Err(Refused::Guest(user.guest)) }
     }
 
-    fn admit_scopes(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
-        let missing = candidate.registered.beyond(candidate.granted);
-        if !missing.is_empty() {
-            return Err(Refused::ScopesMissing(missing));
-        }
+    fn admit_beyond(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
         let beyond = candidate.granted.beyond(candidate.registered);
-        if !beyond.is_empty() && !self.scopes_beyond {
-            return Err(Refused::ScopesBeyond(beyond));
-        }
-        Ok(())
+        let admitted = beyond.is_empty() || self.scopes_beyond;
+        if admitted { Ok(()) } else { Err(Refused::ScopesBeyond(beyond)) }
     }
 
     fn admit_mfa(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
@@ -132,6 +135,19 @@ impl Policy {
             _ => Ok(()),
         }
     }
+}
+
+fn admit_missing(candidate: &Candidate<'_>) -> Result<(), Refused> {
+    let missing = candidate.registered.beyond(candidate.granted);
+    if missing.is_empty() { Ok(()) } else { Err(Refused::ScopesMissing(missing)) }
+}
+
+/// Whether a tenant may be a partner of the vendor whose own tenant is `home`.
+pub(crate) fn admit_tenant(partner: TenantId, home: TenantId) -> Result<(), Refused> {
+    if partner == home {
+        return Err(Refused::HomeTenant(partner));
+    }
+    if partner.is_personal() { Err(Refused::PersonalAccount) } else { Ok(()) }
 }
 
 /// What a policy looks at.

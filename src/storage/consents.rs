@@ -6,7 +6,7 @@ use crate::model::consent::StoredConsent;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
 use crate::storage::seal;
-use crate::storage::store::{Kind, Revision};
+use crate::storage::store::{Kind, Revision, Stored};
 
 impl Ledger {
     /// The partner's consent, or its tombstone.
@@ -24,7 +24,8 @@ impl Ledger {
         partner: TenantId,
     ) -> Result<Option<(Revision, u64)>, LedgerError> {
         let stored = self.row_of(Kind::Consent, Some(partner), &partner.to_string()).await?;
-        Ok(stored.map(|row| (row.revision, seal::generation_said(&row.entry.sealed).unwrap_or(0))))
+        let said = |row: &Stored| seal::said(&row.entry.sealed).map_or(0, |said| said.generation);
+        Ok(stored.map(|row| (row.revision, said(&row))))
     }
 }
 

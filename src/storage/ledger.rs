@@ -289,8 +289,8 @@ impl Ledger {
     ) -> Result<(Opened, Arc<PartnerKey>), LedgerError> {
         let damaged = |damage| damaged(key, stored.revision, damage);
         let sealed = &stored.entry.sealed;
-        let under = seal::sealed_under(sealed).map_err(damaged)?;
-        let partner_key = self.keys.for_reading(key.partner(), under).await?;
+        let said = seal::said(sealed).map_err(damaged)?;
+        let partner_key = self.keys.for_reading(key.partner(), said).await?;
         let partner_key = partner_key.ok_or_else(|| damaged(Damage::KeyGone))?;
         let opened = seal::open(&identity(key), &partner_key, sealed).map_err(damaged)?;
         Ok((opened, partner_key))

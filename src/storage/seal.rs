@@ -145,14 +145,18 @@ pub(crate) fn open(
     Ok(Opened { generation: envelope.generation, plaintext })
 }
 
-/// Which partner key an envelope says it was sealed under: a hint, proven only by opening.
-pub(crate) fn sealed_under(sealed: &Sealed) -> Result<PartnerKeyId, Damage> {
-    Envelope::parse(sealed).map(|envelope| envelope.partner_key)
+/// What an envelope says of itself: a hint, proven only by opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The partner key that it was sealed under.
+    pub(crate) under: PartnerKeyId,
+    pub(crate) generation: u64,
 }
 
-/// Which generation an envelope says it is of: a hint, proven only by opening.
-pub(crate) fn generation_said(sealed: &Sealed) -> Result<u64, Damage> {
-    Envelope::parse(sealed).map(|envelope| envelope.generation)
+/// What an envelope says of itself.
+pub(crate) fn said(sealed: &Sealed) -> Result<Said, Damage> {
+    let envelope = Envelope::parse(sealed)?;
+    Ok(Said { under: envelope.partner_key, generation: envelope.generation })
 }
 
 /// The start of an envelope, with room for all of it.

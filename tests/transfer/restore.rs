@@ -190,3 +190,38 @@ async fn what_waited_for_its_confirmation_before_the_restore_waits_no_longer() {
     let again = broker.found(&id, request.headers()).await;
     assert_eq!(refused(again), Refused::NothingToConfirm);
 }
+
+#[tokio::test]
+async fn partners_whose_key_an_older_copy_lacks_are_damaged_and_nobody_takes_them_over() {
+    // F-24, R-032
+    let world = World::new().await;
+    let site = Site::open(&world).await;
+    world.onboard(&site.broker).await;
+    site.broker.partner(world.contoso).withdraw().await.expect("withdrawn");
+    world.clock.advance(MINUTE);
+    world.onboard(&site.broker).await;
+    site.close().await;
+    let keys = world.store_folder().join("partner-keys.sqlite3");
+    let copy = fs::read(&keys).expect("the keys");
+
+    let site = Site::open(&world).await;
+    world.clock.advance(MINUTE);
+    site.broker.partner(world.contoso).shred().await.expect("shredded");
+    world.clock.advance(MINUTE);
+    world.onboard(&site.broker).await;
+    site.close().await;
+    fs::write(&keys, copy).expect("put back");
+
+    let broker = world.broker().await;
+    let token = broker.partner(world.contoso).token(Resource::PartnerCenter).await;
+    assert!(matches!(token, Err(Error::Damaged { kind: "consent", .. })), "{token:?}");
+    let scanned = broker.scan().run().await.expect("a scan");
+    assert_eq!(scanned.damaged_in_all(), 1);
+    world.clock.advance(MINUTE);
+    let intern = world.entra.add_user(world.contoso, "intern@contoso.example");
+    let pending = broker.first_consent(account("panel-2")).await.expect("a flow");
+    let found = capture(&broker, &accept(&pending, &intern).await).await.expect("it holds");
+    assert!(found.replaces_damaged());
+    let taken_over = found.confirm().await;
+    assert!(matches!(taken_over, Err(Error::Damaged { .. })), "{taken_over:?}");
+}

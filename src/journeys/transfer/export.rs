@@ -13,6 +13,7 @@ use crate::model::consent::StoredConsent;
 use crate::model::event::Event;
 use crate::storage::ledger::{DamagedRecord, Held, LedgerError, plaintext};
 use crate::storage::parcel::{ExportCode, LONGEST_FRAME, ParcelWriter, Recipient};
+use crate::storage::seal::Destroyed;
 use crate::storage::store::{Cursor, Kind, Selection};
 
 /// An export about to be written: [`run`](Self::run) it.
@@ -55,7 +56,8 @@ impl Exported {
         self.tombstones
     }
 
-    /// The consents that are not in it, since their records are damaged: the first thousand.
+    /// What is not in it, since its record is damaged: the first thousand. A damaged key with no
+    /// consent beside it may hold the memory of a shredding.
     #[must_use]
     pub fn left_out(&self) -> &[DamagedRecord] {
         self.left_out.first()
@@ -106,22 +108,20 @@ impl<'b> Export<'b> {
             ParcelWriter::begin(self.to, self.recipient).map_err(LedgerError::from)?;
         let manifest = Manifest { realm: self.desk.ledger.realm().parts().clone() };
         let mut writer = written(writer, plaintext(&manifest), false).await?;
-        let (mut exported, mut cursor) = (Exported::begun(code), None);
-        loop {
-            let (items, next) = self.desk.page(cursor, &mut exported).await?;
+        let (mut exported, mut place) = (Exported::begun(code), Some(Place::Consents(None)));
+        while let Some(here) = place {
+            let (items, next) = self.desk.page(here, &mut exported).await?;
             let mut frames = frames(&items).into_iter().peekable();
             while let Some(text) = frames.next() {
                 let last = next.is_none() && frames.peek().is_none();
                 writer = written(writer, text, last).await?;
             }
             (self.progress)(&exported);
-            cursor = next;
-            if cursor.is_none() {
-                let (consents, tombstones) = (exported.consents, exported.tombstones);
-                self.desk.observers.tell(&Event::ConsentsExported { consents, tombstones });
-                return Ok(exported);
-            }
+            place = next;
         }
+        let (consents, tombstones) = (exported.consents, exported.tombstones);
+        self.desk.observers.tell(&Event::ConsentsExported { consents, tombstones });
+        Ok(exported)
     }
 }
 
@@ -131,8 +131,53 @@ impl fmt::Debug for Export<'_> {
     }
 }
 
+/// How far an export is: first the consents, then those of whom only a key remembers that they were
+/// let go.
+enum Place {
+    Consents(Option<Cursor>),
+    Departed(Option<Cursor>),
+}
+
 impl Transfer {
     async fn page(
+        &self,
+        place: Place,
+        exported: &mut Exported,
+    ) -> Result<(Vec<Item>, Option<Place>), LedgerError> {
+        match place {
+            Place::Consents(cursor) => {
+                let (items, next) = self.consents(cursor, exported).await?;
+                let next = next.map_or(Place::Departed(None), |next| Place::Consents(Some(next)));
+                Ok((items, Some(next)))
+            }
+            Place::Departed(cursor) => {
+                let (items, next) = self.departed(cursor, exported).await?;
+                Ok((items, next.map(|next| Place::Departed(Some(next)))))
+            }
+        }
+    }
+
+    async fn departed(
+        &self,
+        cursor: Option<Cursor>,
+        exported: &mut Exported,
+    ) -> Result<(Vec<Item>, Option<Cursor>), LedgerError> {
+        let departed = self.ledger.departed(cursor, KEYS).await?;
+        let mut items = Vec::new();
+        for one in departed.partners {
+            match one {
+                Ok((partner, Destroyed { generation, at })) => {
+                    let item = Item::Shredded { partner, generation, at };
+                    exported.note(&item);
+                    items.push(item);
+                }
+                Err(error) => exported.left_out.note(unreadable(Kind::PartnerKey, error)?),
+            }
+        }
+        Ok((items, departed.next))
+    }
+
+    async fn consents(
         &self,
         cursor: Option<Cursor>,
         exported: &mut Exported,
@@ -146,7 +191,7 @@ impl Transfer {
                     Item::Shredded { partner, generation, at }
                 }
                 Err(error) => {
-                    exported.left_out.note(unreadable(error)?);
+                    exported.left_out.note(unreadable(Kind::Consent, error)?);
                     continue;
                 }
             };
@@ -157,13 +202,13 @@ impl Transfer {
     }
 }
 
-fn unreadable(error: LedgerError) -> Result<DamagedRecord, LedgerError> {
+fn unreadable(kind: Kind, error: LedgerError) -> Result<DamagedRecord, LedgerError> {
     let (partner, id) = match &error {
         LedgerError::Damaged { partner, id, .. } => (*partner, id.clone()),
         LedgerError::Key { partner: Some(partner), .. } => (Some(*partner), partner.to_string()),
         _ => return Err(error),
     };
-    DamagedRecord::of(Kind::Consent, partner, &id, error)
+    DamagedRecord::of(kind, partner, &id, error)
 }
 
 /// The items as a frame, or as several where one would be longer than any reader takes.
@@ -188,6 +233,8 @@ async fn written(
 
 /// Consents read at once. A refresh token has some kilobytes, so one frame mostly holds them.
 const PAGE: usize = 64;
+/// Partner keys read at once, of which few remember anything.
+const KEYS: usize = 512;
 
 #[cfg(test)]
 mod tests {

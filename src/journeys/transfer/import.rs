@@ -5,15 +5,16 @@ use std::io::Read;
 
 use tokio::task::{JoinError, JoinSet};
 
-use super::verdict::{KeptBecause, judge, judge_shredded};
+use super::verdict::{KeptBecause, Next, judge};
 use super::{Item, Manifest, Transfer, aside};
 use crate::error::Error;
 use crate::journeys::tally::Tally;
-use crate::model::consent::StoredConsent;
+use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::event::Event;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, LedgerError};
 use crate::storage::parcel::{ExportCode, ParcelHead, ParcelReader, RecipientKey, TransferError};
+use crate::storage::seal::Destroyed;
 
 /// An import about to be made: [`run`](Self::run) it.
 ///
@@ -224,12 +225,10 @@ impl Transfer {
         let ours = self.ledger.consent(partner).await?;
         let standing = ours.as_ref().map(|held| &held.record);
         let let_go = self.ledger.last_let_go(partner).await?;
-        let verdict = match item {
-            Item::Consent(theirs) => judge(standing, let_go, theirs, self.clock.now()),
-            Item::Shredded { generation, at, .. } => judge_shredded(standing, *generation, *at),
-        };
-        let next = match verdict {
-            Ok(next) => next,
+        let next = match judge(item, standing, let_go, self.clock.now()) {
+            Ok(Next::Record(next)) if self.admits(&next.consent) => *next,
+            Ok(Next::Record(_)) => return Ok(ImportOutcome::KeptBack(KeptBecause::PolicyHere)),
+            Ok(Next::Memory(mark)) => return self.remember(partner, mark).await,
             Err(why) => {
                 self.note_withdrawal(standing).await?;
                 return Ok(ImportOutcome::KeptBack(why));
@@ -241,6 +240,32 @@ impl Transfer {
         };
         self.note_withdrawal(Some(&next)).await?;
         Ok(self.settled(ours, next))
+    }
+
+    /// Whoever is let go is let go here too, whatever the policy.
+    fn admits(&self, consent: &Consent) -> bool {
+        if consent.is_withdrawn() {
+            return true;
+        }
+        let admitted = self.admission.check(consent);
+        if let Err(refused) = &admitted {
+            let (partner, refused) = (Some(consent.partner), refused.clone());
+            self.observers.tell(&Event::ConsentRefused { partner, refused });
+        }
+        admitted.is_ok()
+    }
+
+    async fn remember(
+        &self,
+        partner: TenantId,
+        mark: Destroyed,
+    ) -> Result<ImportOutcome, LedgerError> {
+        if !self.ledger.note_shredding(partner, mark).await? {
+            return Ok(ImportOutcome::KeptBack(KeptBecause::HereAlready));
+        }
+        let (generation, to) = (mark.generation, ConsentState::Withdrawn { at: mark.at });
+        self.observers.tell(&Event::ConsentImported { partner, generation, from: None, to });
+        Ok(ImportOutcome::Withdrawn)
     }
 
     /// Also of a tombstone that stood before: the process that put it there may have ended between

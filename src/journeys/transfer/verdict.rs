@@ -1,10 +1,11 @@
 //! Whether a consent of an export may take the place of what is here.
 
-use std::cmp::Ordering;
 use std::time::SystemTime;
 
-use crate::model::consent::{Consent, StoredConsent};
+use super::Item;
+use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::mfa::MfaProof;
+use crate::model::tenant::AccountId;
 use crate::storage::seal::Destroyed;
 
 /// Why what is here stays as it is.
@@ -29,6 +30,13 @@ pub enum KeptBecause {
     /// Another user's consent stands here: only a person who is shown both replaces it.
     #[error("another user's consent stands here")]
     OtherUserHere,
+    /// It had ended there, and what is here has not.
+    #[error("it had ended there, and what is here has not")]
+    EndedThere,
+    /// The policy here does not admit it; [`Event::ConsentRefused`](crate::Event::ConsentRefused)
+    /// says why. Have the partner consent anew.
+    #[error("the policy here does not admit it")]
+    PolicyHere,
     /// What is here has the stronger proof of a second factor.
     #[error("what is here is better proven")]
     BetterProvenHere,
@@ -41,36 +49,100 @@ pub enum KeptBecause {
     Implausible,
 }
 
-/// What to write here for a consent of an export: the same rules by which a new consent replaces the
-/// standing one, seen from the other side.
-pub(super) fn judge(
-    ours: Option<&StoredConsent>,
-    let_go: Option<Destroyed>,
-    theirs: &StoredConsent,
-    now: SystemTime,
-) -> Result<StoredConsent, KeptBecause> {
-    let ours = ours.map(|ours| &ours.consent);
-    if let Some(ours) = ours {
-        judge_standing(ours, &theirs.consent)?;
-    }
-    let let_go = let_go.filter(|_| !theirs.consent.is_withdrawn());
-    if let_go.is_some_and(|mark| is_outlived(&theirs.consent, mark)) {
-        return Err(KeptBecause::WithdrawnHere);
-    }
-    Ok(theirs.imported(ours, now))
+/// What an item of an export becomes here.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The partner's record.
+    Record(Box<StoredConsent>),
+    /// No more than a memory, since nothing is known here of a partner that was shredded there.
+    Memory(Destroyed),
 }
 
-/// What to write here for a partner whose key was destroyed there: a tombstone, if it is known here.
-pub(super) fn judge_shredded(
-    ours: Option<&StoredConsent>,
-    generation: u64,
-    at: SystemTime,
-) -> Result<StoredConsent, KeptBecause> {
-    let ours = ours.filter(|ours| !ours.consent.is_withdrawn()).ok_or(KeptBecause::HereAlready)?;
-    if ours.consent.generation > generation {
-        return Err(KeptBecause::NewerHere);
+impl Next {
+    fn record(stored: StoredConsent) -> Self {
+        Self::Record(Box::new(stored))
     }
-    Ok(ours.withdrawn_as(generation.saturating_add(1), at))
+}
+
+/// What becomes of an item beside what is here, and beside the last time that its partner was let go
+/// here.
+pub(super) fn judge(
+    item: &Item,
+    ours: Option<&StoredConsent>,
+    let_go: Option<Destroyed>,
+    now: SystemTime,
+) -> Result<Next, KeptBecause> {
+    let theirs = match item {
+        Item::Consent(theirs) => theirs,
+        Item::Shredded { generation, at, .. } => {
+            let mark = Destroyed { generation: *generation, at: *at };
+            let beside = |ours| judge_let_go(ours, None, mark).map(Next::record);
+            return ours.map_or(Ok(Next::Memory(mark)), beside);
+        }
+    };
+    match (Destroyed::told_by(&theirs.consent), ours) {
+        (Some(mark), Some(ours)) => {
+            judge_let_go(ours, Some(&theirs.consent.account), mark).map(Next::record)
+        }
+        (Some(_), None) => Ok(Next::record(theirs.imported(None, now))),
+        (None, ours) => {
+            let ours = ours.map(|ours| &ours.consent);
+            judge_consent(ours, let_go, &theirs.consent)?;
+            Ok(Next::record(theirs.imported(ours, now)))
+        }
+    }
+}
+
+/// Whether a consent takes the place of what is here: the first line that holds says why not. They
+/// are the rules by which a new consent replaces the standing one, seen from the other side. Two
+/// sites count and tell time each for itself, so that it must be newer in every respect.
+fn judge_consent(
+    ours: Option<&Consent>,
+    let_go: Option<Destroyed>,
+    theirs: &Consent,
+) -> Result<(), KeptBecause> {
+    let outlived = let_go.is_some_and(|mark| is_outlived(theirs, mark));
+    let Some(ours) = ours else { return first(&[(outlived, KeptBecause::WithdrawnHere)]) };
+    let stands = !ours.is_withdrawn();
+    let same_number = theirs.generation == ours.generation;
+    let same = stands && same_number && theirs.flow == ours.flow;
+    let newest = ours.token_issued_at.max(ours.confirmed_at);
+    let proof = |consent: &Consent| consent.mfa().map(MfaProof::source);
+    first(&[
+        (theirs.account != ours.account, KeptBecause::OtherAccountHere),
+        (ours.was_withdrawn_since(theirs.begun_at), KeptBecause::WithdrawnHere),
+        (theirs.generation < ours.generation, KeptBecause::NewerHere),
+        (same_number && !same, KeptBecause::NewerHere),
+        (same && theirs.token_issued_at <= ours.token_issued_at, KeptBecause::HereAlready),
+        (stands && theirs.token_issued_at < newest, KeptBecause::NewerHere),
+        (stands && has_ended(theirs) && !has_ended(ours), KeptBecause::EndedThere),
+        (stands && theirs.user.id != ours.user.id, KeptBecause::OtherUserHere),
+        (stands && proof(theirs) < proof(ours), KeptBecause::BetterProvenHere),
+        (outlived, KeptBecause::WithdrawnHere),
+    ])
+}
+
+/// What is here, let go as it was there: of what stands here, only what began before. Of two
+/// tombstones both memories stay, the higher generation and the later time.
+fn judge_let_go(
+    ours: &StoredConsent,
+    account: Option<&AccountId>,
+    theirs: Destroyed,
+) -> Result<StoredConsent, KeptBecause> {
+    let consent = &ours.consent;
+    let known = Destroyed::told_by(consent);
+    let overtaken = Destroyed { generation: consent.generation, at: theirs.at };
+    let both = known.unwrap_or(overtaken).with(theirs);
+    first(&[
+        (account.is_some_and(|theirs| *theirs != consent.account), KeptBecause::OtherAccountHere),
+        (known == Some(both), KeptBecause::HereAlready),
+        (known.is_none() && !theirs.overtook(consent.begun_at), KeptBecause::NewerHere),
+    ])?;
+    Ok(ours.withdrawn_as(both.generation.saturating_add(1), both.at))
+}
+
+fn first(lines: &[(bool, KeptBecause)]) -> Result<(), KeptBecause> {
+    lines.iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(*why))
 }
 
 /// Whether the partner was let go after this consent, whatever came here since.
@@ -78,43 +150,9 @@ fn is_outlived(theirs: &Consent, mark: Destroyed) -> bool {
     mark.overtook(theirs.begun_at) || theirs.generation <= mark.generation
 }
 
-fn judge_standing(ours: &Consent, theirs: &Consent) -> Result<(), KeptBecause> {
-    if ours.account != theirs.account {
-        return Err(KeptBecause::OtherAccountHere);
-    }
-    if ours.was_withdrawn_since(theirs.begun_at) && !theirs.is_withdrawn() {
-        return Err(KeptBecause::WithdrawnHere);
-    }
-    match theirs.generation.cmp(&ours.generation) {
-        Ordering::Less => Err(KeptBecause::NewerHere),
-        Ordering::Equal => judge_same_generation(ours, theirs),
-        Ordering::Greater => judge_next_generation(ours, theirs),
-    }
+const fn has_ended(consent: &Consent) -> bool {
+    matches!(consent.state, ConsentState::Ended { .. })
 }
 
-/// One consent in two places: the newer token is the better one. Two consents that came to the same
-/// number: the one that is here stays.
-fn judge_same_generation(ours: &Consent, theirs: &Consent) -> Result<(), KeptBecause> {
-    if ours.flow != theirs.flow || ours.is_withdrawn() != theirs.is_withdrawn() {
-        return Err(KeptBecause::NewerHere);
-    }
-    let newer = !ours.is_withdrawn() && theirs.token_issued_at > ours.token_issued_at;
-    if newer { Ok(()) } else { Err(KeptBecause::HereAlready) }
-}
-
-fn judge_next_generation(ours: &Consent, theirs: &Consent) -> Result<(), KeptBecause> {
-    if theirs.is_withdrawn() || ours.is_withdrawn() {
-        return Ok(());
-    }
-    if theirs.token_issued_at < ours.confirmed_at {
-        return Err(KeptBecause::NewerHere);
-    }
-    if theirs.user.id != ours.user.id {
-        return Err(KeptBecause::OtherUserHere);
-    }
-    let strength = |consent: &Consent| consent.mfa().map(MfaProof::source);
-    if strength(theirs) < strength(ours) {
-        return Err(KeptBecause::BetterProvenHere);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

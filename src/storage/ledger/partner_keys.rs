@@ -11,12 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::clock::{Clock, later};
 use crate::model::cloud::Realm;
+use crate::model::consent::believed;
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::{DataKey, KeyError, KeyRing, Keyholder};
 use crate::storage::ledger::{LedgerError, Stores, damaged, identity, write};
-use crate::storage::seal::{
-    self, Damage, Destroyed, KeyRow, PartnerKey, PartnerKeyId, UnwrapError,
-};
+use crate::storage::seal::{self, Damage, Destroyed, KeyRow, PartnerKey, Said, UnwrapError};
 use crate::storage::store::{Entry, Expect, Key, Kind, Revision, Store, Stored};
 
 /// Partner keys of one realm, a bounded number of them unwrapped.
@@ -76,19 +75,23 @@ impl PartnerKeys {
 
     /// The key that a record says it was sealed under, if the partner's key is still that one. For
     /// some seconds that is believed without asking the store. Where it is another, and remembers
-    /// that the partner was let go, that one was destroyed.
+    /// that the partner was let go at that generation or later, that one was destroyed. Otherwise it
+    /// is gone: the keys may have been put back from an older copy.
     pub(super) async fn for_reading(
         &self,
         partner: Option<TenantId>,
-        wanted: PartnerKeyId,
+        said: Said,
     ) -> Result<Option<Arc<PartnerKey>>, LedgerError> {
         let known = self.known(partner).filter(|known| self.age(known.seen_at) <= RECHECK);
-        if let Some(known) = known.filter(|known| known.key.id() == wanted) {
+        if let Some(known) = known.filter(|known| known.key.id() == said.under) {
             return Ok(Some(known.key));
         }
         let Some(key) = self.current(partner).await? else { return Ok(None) };
-        match (partner, key.let_go()) {
-            _ if key.id() == wanted => Ok(Some(key)),
+        if key.id() == said.under {
+            return Ok(Some(key));
+        }
+        let outlived = |mark: &Destroyed| believed(said.generation) <= mark.generation;
+        match (partner, key.let_go().filter(outlived)) {
             (Some(partner), Some(destroyed)) => Err(shredded(partner, destroyed)),
             _ => Ok(None),
         }

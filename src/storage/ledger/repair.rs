@@ -8,7 +8,8 @@ use crate::storage::store::{Expect, Stored};
 
 impl Ledger {
     /// Makes a new key where the partner's is damaged: what was sealed under that one is lost, and
-    /// was lost before. A key that the ring merely lacks, or that is out of reach, stays.
+    /// was lost before. What it remembered stays, where that can be read. A key that the ring merely
+    /// lacks, or that is out of reach, stays.
     pub(crate) async fn replace_damaged_key(&self, partner: TenantId) -> Result<(), LedgerError> {
         self.keys.replace_damaged(partner).await
     }
@@ -22,7 +23,10 @@ impl PartnerKeys {
                 Err(error) if is_damaged(&error) => {}
                 sound => return sound,
             }
-            match self.make(&place, Expect::At(stored.revision), None, None).await {
+            // What is signed can be read where the key itself no longer opens.
+            let let_go = self.row(&place, &stored).ok().and_then(|row| row.destroyed());
+            let (at, due) = (Expect::At(stored.revision), stored.entry.due);
+            match self.make(&place, at, let_go, due).await {
                 Err(LedgerError::Conflict) => {}
                 made => return made.map(drop),
             }

@@ -59,7 +59,8 @@ impl Ledger {
     ) -> Result<Option<u64>, LedgerError> {
         let key = self.key(R::KIND, partner, id);
         let stored = self.stores.of(R::KIND).get(&key).await?;
-        Ok(stored.and_then(|stored| seal::generation_said(&stored.entry.sealed).ok()))
+        let said = stored.and_then(|stored| seal::said(&stored.entry.sealed).ok());
+        Ok(said.map(|said| said.generation))
     }
 
     /// Removes the consents of partners whose keys were destroyed an hour ago; says how many. Their
@@ -109,10 +110,9 @@ impl Ledger {
 /// Whether a consent died with the key that its partner had. Behind a mark each did; once there is
 /// another key, those that say to be no younger than what was destroyed.
 fn died_with(row: &KeyRow<'_>, consent: &Stored) -> bool {
-    let generation = seal::generation_said(&consent.entry.sealed);
-    match (row.mark(), row.destroyed(), generation) {
+    match (row.mark(), row.destroyed(), seal::said(&consent.entry.sealed)) {
         (Some(_), _, _) => true,
-        (None, Some(destroyed), Ok(generation)) => generation <= destroyed.generation,
+        (None, Some(destroyed), Ok(said)) => said.generation <= destroyed.generation,
         _ => false,
     }
 }

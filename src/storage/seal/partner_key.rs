@@ -19,6 +19,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::model::clock::{from_unix_seconds, unix_seconds};
+use crate::model::consent::Consent;
 use crate::storage::keyring::{DataKey, KeyError, KeyId, Keyholder, PROOF_LENGTH};
 use crate::storage::seal::{Damage, Identity, Sealed, take};
 
@@ -78,6 +79,13 @@ pub(crate) struct Destroyed {
 }
 
 impl Destroyed {
+    /// The withdrawal that a tombstone tells of; `None` if it is none.
+    pub(crate) fn told_by(tombstone: &Consent) -> Option<Self> {
+        let withdrawn_at = tombstone.withdrawn_at.filter(|_| tombstone.is_withdrawn());
+        let at = from_unix_seconds(withdrawn_at?);
+        Some(Self { generation: tombstone.generation.saturating_sub(1), at })
+    }
+
     /// Both in one: the higher generation, and the later time.
     pub(crate) fn with(self, other: Self) -> Self {
         let generation = self.generation.max(other.generation);
@@ -115,6 +123,11 @@ impl<'a> KeyRow<'a> {
     /// The last time that this partner was let go.
     pub(crate) const fn destroyed(&self) -> Option<Destroyed> {
         self.destroyed
+    }
+
+    /// The same with this memory.
+    pub(crate) fn remembering(self, let_go: Destroyed) -> Self {
+        Self { destroyed: Some(let_go), ..self }
     }
 
     /// The mark that this is, if it is one.

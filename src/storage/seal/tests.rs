@@ -142,7 +142,7 @@ fn another_partner_key_does_not_open() {
     let (realm, key) = (realm(), partner_key());
     let sealed = sealed(&place(&realm), &key, "text");
     assert_eq!(damage(&place(&realm), &partner_key(), &sealed), Damage::Forged);
-    assert_eq!(sealed_under(&sealed).expect("an envelope"), key.id());
+    assert_eq!(said(&sealed).expect("an envelope").under, key.id());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::storage::keyring::KeyWrap;
+use crate::storage::seal::Destroyed;
 
 /// How a provider answers.
 #[derive(Debug, Clone)]
@@ -187,4 +188,27 @@ async fn many_who_miss_one_key_ask_the_ring_once() {
     }
     assert_eq!(callers.join_all().await.len(), 100);
     assert_eq!(moody.asked(), before + 1);
+}
+
+#[tokio::test]
+async fn a_key_that_replaces_a_refused_one_keeps_its_memory() {
+    //
+    let (moody, clock, store) = (Moody::new(), VirtualClock::default(), Arc::new(Memory::new()));
+    let old = ledger_over(store.clone(), &KeyRing::new(moody.clone()));
+    let (contoso, begun_early) = (tenant(CONTOSO), clock.now());
+    old.insert(&note(contoso, "text")).await.expect("absent");
+    clock.advance(MINUTE);
+    let told = Destroyed { generation: 7, at: clock.now() };
+    assert_eq!(old.note_shredding(contoso, told).await, Ok(true));
+
+    moody.is(Mood::Says(KeyError::Refused { id: id() }));
+    let new = LocalKey::generate("new").expect("a key");
+    let ring = KeyRing::new(new).readable(moody).expect("two keys");
+    let ledger = ledger_over(store, &ring);
+    let refused = about(contoso, KeyError::Refused { id: id() });
+    assert_eq!(loaded(&ledger, contoso).await, Err(refused));
+    ledger.replace_damaged_key(contoso).await.expect("it is refused");
+    assert_eq!(ledger.last_let_go(contoso).await, Ok(Some(told)));
+    let revived = ledger.revive(contoso, begun_early).await;
+    assert!(matches!(revived, Err(LedgerError::Shredded { .. })), "{revived:?}");
 }

@@ -140,6 +140,82 @@ async fn destroying_twice_moves_no_mark() {
     assert_ne!(store.get(&key_place_of(contoso)).await.expect("memory"), mark);
 }
 
+#[tokio::test]
+async fn of_two_memories_the_higher_generation_and_the_later_time_stay() {
+    //
+    let (_, clock, [here, there]) = two_processes(&ring());
+    let (contoso, now) = (tenant(CONTOSO), clock.now());
+    here.insert(&note(contoso, "text")).await.expect("absent");
+    let told = |generation, ago: u32| Destroyed { generation, at: now - ago * SECOND };
+    for (news, is_news, known) in [
+        (told(3, 60), true, told(3, 60)),
+        (told(3, 60), false, told(3, 60)),
+        (told(5, 90), true, told(5, 60)),
+        (told(2, 30), true, told(5, 30)),
+        (told(4, 40), false, told(5, 30)),
+    ] {
+        assert_eq!(there.note_shredding(contoso, news).await, Ok(is_news), "{news:?}");
+        assert_eq!(here.last_let_go(contoso).await, Ok(Some(known)));
+    }
+}
+
+#[tokio::test]
+async fn a_mark_remembers_what_is_told_later_and_stays_a_mark() {
+    //
+    let (store, clock, [here, _]) = two_processes(&ring());
+    let contoso = tenant(CONTOSO);
+    here.insert(&note(contoso, "text")).await.expect("absent");
+    here.shred(contoso, 3).await.expect("unmoved");
+    let due = store.get(&key_place_of(contoso)).await.expect("memory").expect("a mark").entry.due;
+    let told = Destroyed { generation: 9, at: clock.now() };
+    assert_eq!(here.note_shredding(contoso, told).await, Ok(true));
+    assert_eq!(loaded(&here, contoso).await, Err(shredded(contoso, 9, &clock)));
+    let mark = store.get(&key_place_of(contoso)).await.expect("memory").expect("a mark");
+    assert!(mark.entry.sealed.marks_destruction() && mark.entry.due == due && due.is_some());
+}
+
+#[tokio::test]
+async fn who_is_not_known_here_is_remembered_and_may_come_later() {
+    //
+    let (_, clock, [here, _]) = two_processes(&ring());
+    let contoso = tenant(CONTOSO);
+    let told = Destroyed { generation: 9, at: clock.now() };
+    assert_eq!(here.note_shredding(contoso, told).await, Ok(true));
+    assert!(matches!(here.revive(contoso, clock.now()).await, Err(LedgerError::Shredded { .. })));
+    clock.advance(SECOND);
+    assert_eq!(here.revive(contoso, clock.now()).await, Ok(Some(told)));
+    here.insert(&note(contoso, "text")).await.expect("absent");
+}
+
+#[tokio::test]
+async fn a_row_under_another_key_was_destroyed_only_if_the_key_there_outlived_it() {
+    // R-129, F-24
+    let ring = ring();
+    let (store, clock, [here, _]) = two_processes(&ring);
+    let contoso = tenant(CONTOSO);
+    let older = Destroyed { generation: 3, at: at(50) };
+    here.note_shredding(contoso, older).await.expect("news");
+    let older_copy = sealed_at(&store, &key_place_of(contoso)).await;
+    here.shred(contoso, 5).await.expect("unmoved");
+    let row = |generation| Note { generation, ..note(contoso, "text") };
+    let mut revision = None;
+    for (generation, outlived) in [(3, true), (4, false), (u64::MAX, false)] {
+        here.revive(contoso, clock.now() + SECOND).await.expect("begun later");
+        let current = sealed_at(&store, &key_place_of(contoso)).await;
+        revision = Some(match revision {
+            None => here.insert(&row(generation)).await.expect("absent"),
+            Some(revision) => here.replace(&row(generation), revision).await.expect("unmoved"),
+        });
+        overwrite(&store, &key_place_of(contoso), older_copy.clone()).await;
+        let restored = ledger_over(store.clone(), &ring);
+        let found = loaded(&restored, contoso).await;
+        let is_shredded = matches!(found, Err(LedgerError::Shredded { .. }));
+        let is_gone = matches!(found, Err(LedgerError::Damaged { damage: Damage::KeyGone, .. }));
+        assert_eq!((is_shredded, is_gone), (outlived, !outlived), "{generation}: {found:?}");
+        overwrite(&store, &key_place_of(contoso), current).await;
+    }
+}
+
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn no_file_keeps_a_destroyed_key() {
