@@ -294,7 +294,7 @@ async fn no_reader_and_no_writer_fails_while_keys_rotate() {
 async fn a_new_key_that_vanishes_half_way_loses_nothing() {
     // R-126, F-25
     let store = under_the_old_key().await;
-    let fading = double::Fading::new(key("new"), 5);
+    let fading = double::Fading::new(key("new"), 9);
     let ring = || KeyRing::new(fading.clone()).readable(key("old")).expect("two names");
     let process = |ring: &KeyRing| Process::with(store.clone(), ring, &VirtualClock::default());
     let gone = process(&ring()).rotate().await.expect_err("it vanished");
