@@ -204,13 +204,18 @@ impl Error {
         match self {
             Self::Entra { partner, tenant, error } => entra_remedy(*partner, *tenant, error),
             Self::Refused(refused) => refused_remedy(refused),
-            Self::NoConsent { .. } | Self::IdToken(_) => Remedy::AskConsentAgain { claims: None },
+            Self::NoConsent { .. } | Self::IdToken(_) | Self::Callback(_) => {
+                Remedy::AskConsentAgain { claims: None }
+            }
+            // Nothing stands yet that could be lost.
+            Self::Damaged { kind: "pending" | "found", .. } => {
+                Remedy::AskConsentAgain { claims: None }
+            }
             Self::Suspended { partner, cause, .. } => standing_remedy(*partner, *cause),
             Self::ScopesMissing { partner, tenant, .. } if partner == tenant => {
                 Remedy::AskConsentAgain { claims: None }
             }
             Self::ScopesMissing { .. } => Remedy::GrantInCustomer,
-            Self::Callback(_) => Remedy::AskConsentAgain { claims: None },
             Self::Http(_) => Remedy::Retry { after: SOON },
             Self::Unsaved { .. }
             | Self::Busy { .. }
@@ -375,4 +380,20 @@ fn about(partner: Option<TenantId>) -> String {
 
 fn of(partner: Option<TenantId>) -> String {
     partner.map(|partner| format!(" of partner {partner}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_flow_is_begun_again_and_a_damaged_consent_restored() {
+        let of = |kind| Error::Damaged { kind, partner: None }.remedy();
+        for kind in ["pending", "found"] {
+            assert!(matches!(of(kind), Remedy::AskConsentAgain { claims: None }), "{kind}");
+        }
+        for kind in ["consent", "partner-key"] {
+            assert!(matches!(of(kind), Remedy::FixRegistration), "{kind}");
+        }
+    }
 }
