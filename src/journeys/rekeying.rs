@@ -18,7 +18,7 @@ use crate::storage::keyring::{KeyError, KeyId, KeyRefusal};
 use crate::storage::ledger::{KeyUse, Ledger, LedgerError};
 use crate::storage::roll::Roll;
 use crate::storage::seal::Damage;
-use crate::storage::store::{Key, Kind, Stored};
+use crate::storage::store::{Key, Kind, Revision, Stored};
 
 /// Rows under way at once: two commits of a store that puts 256 writes into one, so that one is
 /// filled while the other is written.
@@ -167,23 +167,27 @@ impl Rekeying {
     async fn rotate(&self, progress: Progress<'_>) -> Result<KeyRotated, Error> {
         self.check_readers().await?;
         self.ledger.prove_primary().await?;
-        let total = self.count().await?;
-        let rotated = self.pass(Pass::new(&self.ledger, total, progress)).await?;
+        let (total, last) = self.count().await?;
+        let rotated = self.pass(Pass::new(&self.ledger, total, progress), last).await?;
         let (key, rewrapped) = (rotated.key.to_string(), rotated.rewrapped);
         self.observers.tell(&Event::KeysRotated { key, rewrapped, left: rotated.left() });
         Ok(rotated)
     }
 
-    async fn pass(&self, mut pass: Pass<'_>) -> Result<KeyRotated, Error> {
+    /// As far as the last row that was counted: what came later is its writer's own work, this one's
+    /// or another's, who may wrap under another key without end.
+    async fn pass(&self, mut pass: Pass<'_>, last: Revision) -> Result<KeyRotated, Error> {
         let mut cursor = None;
         loop {
             let page = self.ledger.key_page(cursor).await?;
+            self.ledger.prove_unretired().await?;
             page.damaged.into_iter().for_each(|id| pass.leave(unreadable(id)));
-            for stored in page.records {
+            let is_over = page.records.last().is_some_and(|stored| stored.revision > last);
+            for stored in page.records.into_iter().filter(|stored| stored.revision <= last) {
                 pass.take(stored).await?;
             }
             cursor = page.next;
-            if cursor.is_none() {
+            if is_over || cursor.is_none() {
                 return pass.finish().await;
             }
         }
@@ -243,15 +247,17 @@ impl Rekeying {
         }
     }
 
-    async fn count(&self) -> Result<u64, Error> {
-        let (mut count, mut cursor) = (0, None);
+    /// How many rows are to be rewrapped, and the mark of the last row of all.
+    async fn count(&self) -> Result<(u64, Revision), Error> {
+        let (mut count, mut last, mut cursor) = (0, Revision::new(0), None);
         loop {
             let page = self.ledger.key_page(cursor).await?;
+            last = page.records.last().map_or(last, |stored| stored.revision);
             let done = page.records.iter().filter(|row| self.ledger.is_rewrapped(row) == Ok(true));
             count += (page.damaged.len() + page.records.len() - done.count()) as u64;
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(count);
+                return Ok((count, last));
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::model::event::Observers;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::Ledger;
 use crate::storage::parcel::ParcelError;
+use crate::storage::seal::Destroyed;
 
 pub(crate) use admission::Admission;
 pub use export::{Export, Exported};
@@ -61,6 +62,18 @@ enum Item {
         #[serde(with = "as_seconds")]
         at: SystemTime,
     },
+}
+
+impl Item {
+    /// When the partner was let go there, if it was.
+    fn let_go(&self) -> Option<Destroyed> {
+        match self {
+            Self::Consent(theirs) => Destroyed::told_by(&theirs.consent),
+            Self::Shredded { generation, at, .. } => {
+                Some(Destroyed { generation: *generation, at: *at })
+            }
+        }
+    }
 }
 
 /// Lets `work` have `thing` on a thread where it may block, and gives both back.

@@ -225,3 +225,32 @@ async fn partners_whose_key_an_older_copy_lacks_are_damaged_and_nobody_takes_the
     let taken_over = found.confirm().await;
     assert!(matches!(taken_over, Err(Error::Damaged { .. })), "{taken_over:?}");
 }
+
+#[tokio::test]
+async fn an_older_mark_in_place_of_a_newer_key_lets_go_of_nothing() {
+    // F-24, R-129
+    let world = World::new().await;
+    let site = Site::open(&world).await;
+    world.onboard(&site.broker).await;
+    site.broker.partner(world.contoso).shred().await.expect("shredded");
+    site.close().await;
+    let keys = world.store_folder().join("partner-keys.sqlite3");
+    let older = fs::read(&keys).expect("the keys");
+
+    let site = Site::open(&world).await;
+    world.clock.advance(MINUTE);
+    world.onboard(&site.broker).await;
+    site.close().await;
+    let newer = fs::read(&keys).expect("the keys");
+    fs::write(&keys, older).expect("put back");
+
+    let site = Site::open(&world).await;
+    let token = site.broker.partner(world.contoso).token(Resource::PartnerCenter).await;
+    assert!(matches!(token, Err(Error::Damaged { kind: "consent", .. })), "{token:?}");
+    world.clock.advance(DAY);
+    site.broker.sweep().await.expect("a sweep");
+    site.close().await;
+    fs::write(&keys, newer).expect("put back");
+    let broker = world.broker().await;
+    broker.partner(world.contoso).token(Resource::PartnerCenter).await.expect("nothing is lost");
+}

@@ -291,6 +291,19 @@ async fn no_reader_and_no_writer_fails_while_keys_rotate() {
 }
 
 #[tokio::test]
+async fn two_that_rotate_against_each_other_both_end() {
+    // F-25
+    let store = under_the_old_key().await;
+    let there = Process::on(store.clone(), &["new", "old"]);
+    let back = Process::on(store.clone(), &["old", "new"]);
+    let both = async { tokio::join!(there.rotate(), back.rotate()) };
+    let both = tokio::time::timeout(std::time::Duration::from_secs(60), both).await;
+    let (there, back) = both.expect("neither waits for the other");
+    assert_eq!((there.expect("a rotation").left(), back.expect("a rotation").left()), (0, 0));
+    Process::on(store, &["old", "new"]).assert_reads(0..ROWS).await;
+}
+
+#[tokio::test]
 async fn a_new_key_that_vanishes_half_way_loses_nothing() {
     // R-126, F-25
     let store = under_the_old_key().await;

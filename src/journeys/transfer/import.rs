@@ -211,9 +211,7 @@ impl Transfer {
                 Err(LedgerError::Damaged { .. }) => {
                     ImportOutcome::KeptBack(KeptBecause::DamagedHere)
                 }
-                Err(LedgerError::Shredded { .. }) => {
-                    ImportOutcome::KeptBack(KeptBecause::ShreddedHere)
-                }
+                Err(LedgerError::Shredded { .. }) => self.add_to_mark(partner, &item).await?,
                 outcome => outcome?,
             };
             return Ok((partner, outcome));
@@ -266,6 +264,14 @@ impl Transfer {
         let (generation, to) = (mark.generation, ConsentState::Withdrawn { at: mark.at });
         self.observers.tell(&Event::ConsentImported { partner, generation, from: None, to });
         Ok(ImportOutcome::Withdrawn)
+    }
+
+    /// A partner that was shredded here stays so, and is known to have been let go there, too.
+    async fn add_to_mark(&self, partner: TenantId, item: &Item) -> Result<ImportOutcome, Error> {
+        if let Some(let_go) = item.let_go() {
+            self.ledger.note_shredding(partner, let_go).await?;
+        }
+        Ok(ImportOutcome::KeptBack(KeptBecause::ShreddedHere))
     }
 
     /// Also of a tombstone that stood before: the process that put it there may have ended between

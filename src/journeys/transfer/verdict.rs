@@ -113,6 +113,7 @@ fn judge_consent(
         (ours.was_withdrawn_since(theirs.begun_at), KeptBecause::WithdrawnHere),
         (theirs.generation < ours.generation, KeptBecause::NewerHere),
         (same_number && !same, KeptBecause::NewerHere),
+        (stands && theirs.confirmed_at < ours.confirmed_at, KeptBecause::NewerHere),
         (same && theirs.token_issued_at <= ours.token_issued_at, KeptBecause::HereAlready),
         (stands && theirs.token_issued_at < newest, KeptBecause::NewerHere),
         (stands && has_ended(theirs) && !has_ended(ours), KeptBecause::EndedThere),

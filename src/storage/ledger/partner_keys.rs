@@ -25,8 +25,6 @@ pub(super) struct PartnerKeys {
     realm: Realm,
     clock: Arc<dyn Clock>,
     unwrapped: Mutex<HashMap<Option<TenantId>, Unwrapped>>,
-    /// When the primary key was last seen not to be retired.
-    unretired: Mutex<Option<Duration>>,
     /// Of many who miss the same key, one asks the ring.
     asking: Vec<tokio::sync::Mutex<()>>,
 }
@@ -44,8 +42,7 @@ impl PartnerKeys {
     pub(super) fn new(stores: Stores, ring: KeyRing, realm: Realm, clock: Arc<dyn Clock>) -> Self {
         let holder = Keyholder::new(ring, Arc::clone(&clock));
         let asking = std::iter::repeat_with(Default::default).take(ASKING).collect();
-        let (unwrapped, unretired) = (Mutex::default(), Mutex::default());
-        Self { stores, holder, realm, clock, unwrapped, unretired, asking }
+        Self { stores, holder, realm, clock, unwrapped: Mutex::default(), asking }
     }
 
     pub(super) const fn holder(&self) -> &Keyholder {
@@ -74,9 +71,9 @@ impl PartnerKeys {
     }
 
     /// The key that a record says it was sealed under, if the partner's key is still that one. For
-    /// some seconds that is believed without asking the store. Where it is another, and remembers
-    /// that the partner was let go at that generation or later, that one was destroyed. Otherwise it
-    /// is gone: the keys may have been put back from an older copy.
+    /// some seconds that is believed without asking the store. Where it is another, or a mark, and
+    /// remembers that the partner was let go at that generation or later, that one was destroyed.
+    /// Otherwise it is gone: the keys may have been put back from an older copy.
     pub(super) async fn for_reading(
         &self,
         partner: Option<TenantId>,
@@ -86,11 +83,19 @@ impl PartnerKeys {
         if let Some(known) = known.filter(|known| known.key.id() == said.under) {
             return Ok(Some(known.key));
         }
-        let Some(key) = self.current(partner).await? else { return Ok(None) };
+        let outlived = |mark: &Destroyed| believed(said.generation) <= mark.generation;
+        let key = match self.current(partner).await {
+            Err(LedgerError::Shredded { generation, at, .. })
+                if !outlived(&Destroyed { generation, at }) =>
+            {
+                return Ok(None);
+            }
+            key => key?,
+        };
+        let Some(key) = key else { return Ok(None) };
         if key.id() == said.under {
             return Ok(Some(key));
         }
-        let outlived = |mark: &Destroyed| believed(said.generation) <= mark.generation;
         match (partner, key.let_go().filter(outlived)) {
             (Some(partner), Some(destroyed)) => Err(shredded(partner, destroyed)),
             _ => Ok(None),
@@ -229,29 +234,23 @@ impl PartnerKeys {
         entry: Entry,
         expect: Expect,
     ) -> Result<Revision, LedgerError> {
-        if self.primary_is_retired().await? {
-            let error = KeyError::Retired { id: self.holder.primary().clone() };
-            return Err(LedgerError::Key { partner: place.partner(), error });
-        }
+        self.refuse_retired(place.partner()).await?;
         write::put(self.store(), place, entry, expect).await
     }
 
-    /// That it is not is believed for a moment, so that a rotation does not ask for every row: who
-    /// retires a key looks for a minute and a half.
-    async fn primary_is_retired(&self) -> Result<bool, LedgerError> {
-        let now = self.clock.monotonic();
-        if self.unretired().is_some_and(|seen| now.saturating_sub(seen) < MOMENT) {
-            return Ok(false);
-        }
+    /// The primary key, if nothing may be put under it any more, is the error.
+    pub(super) async fn refuse_retired(
+        &self,
+        partner: Option<TenantId>,
+    ) -> Result<(), LedgerError> {
         let (id, kind) = (self.holder.primary(), Kind::RetiredKey);
         let note = Key::new(self.realm.clone(), kind, None, id.as_str());
-        let retired = self.stores.of(kind).get(&note).await?.is_some();
-        *self.unretired() = (!retired).then_some(now);
-        Ok(retired)
-    }
-
-    fn unretired(&self) -> MutexGuard<'_, Option<Duration>> {
-        self.unretired.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.stores.of(kind).get(&note).await? {
+            Some(_) => {
+                Err(LedgerError::Key { partner, error: KeyError::Retired { id: id.clone() } })
+            }
+            None => Ok(()),
+        }
     }
 
     fn keep(
@@ -339,9 +338,6 @@ const ROW_STAYS: Duration = Duration::from_secs(3600);
 
 /// A key that another process destroyed opens nothing here after this time.
 const RECHECK: Duration = Duration::from_secs(5);
-
-/// Longer than a commit, and nothing beside what a retirement takes.
-const MOMENT: Duration = Duration::from_secs(1);
 
 const MOST_UNWRAPPED: usize = 4096;
 const ASKING: usize = 64;

@@ -12,7 +12,7 @@ use crate::model::clock::as_seconds;
 use crate::model::cloud::Realm;
 use crate::model::tenant::TenantId;
 use crate::storage::keyring::{DataKey, KeyError, KeyId};
-use crate::storage::ledger::{Held, Ledger, LedgerError, Record, identity};
+use crate::storage::ledger::{Held, Ledger, LedgerError, Record, identity, write};
 use crate::storage::seal::{self, Damage};
 use crate::storage::store::{
     Cursor, Entry, Expect, Filter, Kind, Page, Revision, Selection, StoreError, Stored,
@@ -49,8 +49,8 @@ impl Ledger {
     }
 
     /// One page of partner keys and of the marks of those destroyed, as they lie there; those that
-    /// were written first come first, for they lie beside each other. What is rewrapped meanwhile
-    /// comes again at the end.
+    /// were written first come first, for they lie beside each other. What is written meanwhile
+    /// comes at the end.
     pub(crate) async fn key_page(&self, cursor: Option<Cursor>) -> Result<Page, LedgerError> {
         const ALL: Selection = Selection::ChangedAfter(Revision::new(0));
         self.page(Kind::PartnerKey, ALL, cursor, PAGE).await
@@ -90,6 +90,12 @@ impl Ledger {
         is_under(stored, self.primary_key()).map_err(damaged)
     }
 
+    /// That rows may be put under the primary key: to be asked for each page of them, for whoever
+    /// slept was taken for dead, and the others may have taken that key out of their rings (F-25).
+    pub(crate) async fn prove_unretired(&self) -> Result<(), LedgerError> {
+        self.keys.refuse_retired(None).await
+    }
+
     /// Seals a row under the primary key. False if somebody else did so, or removed it.
     pub(crate) async fn rewrap(&self, mut stored: Stored) -> Result<bool, LedgerError> {
         while !self.is_rewrapped(&stored)? {
@@ -98,7 +104,7 @@ impl Ledger {
             let sealed = row.rewrap(&identity(key), self.keys.holder()).await;
             let about = |error| LedgerError::Key { partner: key.partner(), error };
             let entry = Entry { sealed: sealed.map_err(about)?, due: stored.entry.due };
-            match self.keys.put(key, entry, Expect::At(*revision)).await {
+            match write::put(self.keys.store(), key, entry, Expect::At(*revision)).await {
                 Err(LedgerError::Conflict) => {}
                 put => return put.map(|_| true),
             }

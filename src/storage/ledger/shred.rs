@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::model::consent::believed;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError, Record, write};
 use crate::storage::seal::{self, Destroyed, KeyRow};
@@ -107,13 +108,13 @@ impl Ledger {
     }
 }
 
-/// Whether a consent died with the key that its partner had. Behind a mark each did; once there is
-/// another key, those that say to be no younger than what was destroyed.
+/// Whether a consent died with the key that its partner had: one that says to be no younger than what
+/// was destroyed, or that says nothing and lies behind a mark. Of a younger one the key was put back
+/// from an older copy, and may come again.
 fn died_with(row: &KeyRow<'_>, consent: &Stored) -> bool {
-    match (row.mark(), row.destroyed(), seal::said(&consent.entry.sealed)) {
-        (Some(_), _, _) => true,
-        (None, Some(destroyed), Ok(said)) => said.generation <= destroyed.generation,
-        _ => false,
+    match (row.destroyed(), seal::said(&consent.entry.sealed)) {
+        (Some(destroyed), Ok(said)) => believed(said.generation) <= destroyed.generation,
+        (destroyed, _) => destroyed.is_some() && row.mark().is_some(),
     }
 }
 

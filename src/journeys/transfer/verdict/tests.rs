@@ -91,6 +91,7 @@ fn a_consent_meets_one_that_stands() {
         ("another account", newer(&[("account", json!("panel-2"))]), Err(OtherAccountHere)),
         ("a lower number", newer(&[("generation", json!(2))]), Err(NewerHere)),
         ("the same number", newer(&[("generation", json!(3))]), Err(NewerHere)),
+        ("confirmed earlier", newer(&[("confirmed_at", json!(109))]), Err(NewerHere)),
         ("an older token", newer(&[("token_issued_at", json!(199))]), Err(NewerHere)),
         ("a token as old", newer(&[("token_issued_at", json!(200))]), Ok(())),
         ("over", newer(&[ended()]), Err(EndedThere)),
