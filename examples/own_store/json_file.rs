@@ -63,11 +63,10 @@ impl JsonFile {
 
     fn records(&self, realm: &Realm, kind: Kind) -> Result<Vec<Stored>, StoreError> {
         let printed = realm.to_string();
-        let record = |([of, kept_as, id], partner, due, sealed, revision): Row| {
+        let record = |([of, kept_as, id], partner, due, sealed, at): Row| {
             let sealed = Sealed::from_bytes(BASE64_STANDARD.decode(sealed).unwrap_or_default());
             let key = Key::new(realm.clone(), kind, partner, id);
-            let stored =
-                Stored { key, entry: Entry { sealed, due }, revision: Revision::new(revision) };
+            let stored = Stored { key, entry: Entry { sealed, due }, revision: Revision::new(at) };
             (of == printed && kept_as == kind.name()).then_some(stored)
         };
         Ok(self.contents()?.1.into_iter().filter_map(record).collect())
