@@ -10,7 +10,8 @@
 //! CPV_CLIENT_ID        the application
 //! CPV_CERTIFICATE      file with certificate and key in PEM, or CPV_CLIENT_SECRET
 //! CPV_REDIRECT_URI     as registered, e.g. https://panel.example/consent/callback
-//! CPV_KEY              32 bytes in base64 that seal the store: openssl rand -base64 32
+//! CPV_KEY_FILE         file of the key that seals the store, 32 bytes in base64 for its owner alone;
+//!                      its name without ending is the key's id: openssl rand -base64 32
 //! CPV_ACCOUNT          your own name for this partner's account (default example-account)
 //! CPV_GRAPH_SCOPES     permissions of Microsoft Graph, separated by spaces (default none)
 //! CPV_STORE            folder of the store (default ./cpv-store)
@@ -134,7 +135,7 @@ async fn onboard_for_real(settings: Settings) -> Outcome<()> {
     let store = Sqlite::open(&folder).await?;
     let broker = Broker::builder(app.clone(), store, KeyRing::new(key)).build().await?;
     if let Some(partner) = partner {
-        broker.partner(partner).consent().await?; // another key than last time is noticed here
+        broker.partner(partner).consent().await?; // a damaged record is noticed here
     }
     let listener = TcpListener::bind(&listen).await;
     let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
@@ -326,7 +327,8 @@ struct Settings {
 }
 
 /// Those without which nothing real can be done.
-const REQUIRED: [&str; 4] = ["CPV_HOME_TENANT", "CPV_CLIENT_ID", "CPV_REDIRECT_URI", "CPV_KEY"];
+const REQUIRED: [&str; 4] =
+    ["CPV_HOME_TENANT", "CPV_CLIENT_ID", "CPV_REDIRECT_URI", "CPV_KEY_FILE"];
 
 impl Settings {
     /// None where no setting is made at all.
@@ -349,7 +351,7 @@ impl Settings {
         Ok(Some(Self {
             app: Self::app(home)?,
             account: AccountId::new(setting("CPV_ACCOUNT").unwrap_or("example-account".into()))?,
-            key: parsed("CPV_KEY", |text| LocalKey::from_base64("cpv-key", text))?,
+            key: parsed("CPV_KEY_FILE", key)?,
             store: setting("CPV_STORE").unwrap_or("cpv-store".into()).into(),
             listen: setting("CPV_LISTEN").unwrap_or("127.0.0.1:8400".into()),
             partner,
@@ -382,6 +384,11 @@ impl Settings {
             app.requesting(Resource::Graph, names.split_whitespace())
         })
     }
+}
+
+fn key(path: &str) -> Outcome<LocalKey> {
+    let name = std::path::Path::new(path).file_stem().and_then(|stem| stem.to_str());
+    Ok(LocalKey::from_file(name.ok_or("names no file")?, path)?)
 }
 
 fn credential() -> Outcome<ClientCredential> {

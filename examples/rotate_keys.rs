@@ -3,7 +3,7 @@
 //! Without settings everything runs here: an emulated Entra, partners in a SQLite store of a fresh
 //! folder, a process that is not ready for the new key, tokens that are asked for all the while.
 //!
-//! With settings it rotates the keys of a real store. Beforehand, give the new key to every process
+//! With settings it rotates the keys of a real SQLite store. Beforehand, give the new key to every process
 //! that shares the store: first as a readable key, then as the primary one.
 //!
 //! ```text
@@ -68,14 +68,19 @@ async fn rotate_for_real(settings: Settings) -> Outcome<()> {
     let ring = KeyRing::new(new.key).readable(old.key)?;
     let broker = Broker::builder(app, opened, ring).build().await?;
     step("process", broker.process_id());
-    let rotated = rotate(&broker).await;
-    if rotated.is_ok() && retires {
-        step("retiring", format!("{old_id}; with other processes this takes three minutes"));
-        broker.retire_key(&old_id).await?;
-        step("retired", format!("{old_id}: it may be taken out of every ring"));
-    }
+    let outcome = match rotate(&broker).await {
+        Ok(()) if retires => retire(&broker, &old_id).await,
+        rotated => rotated,
+    };
     broker.close(GRACE).await;
-    rotated
+    outcome
+}
+
+async fn retire(broker: &Broker, old: &KeyId) -> Outcome<()> {
+    step("retiring", format!("{old}; with other processes this takes three minutes"));
+    broker.retire_key(old).await?;
+    step("retired", format!("{old}: it may be taken out of every ring"));
+    Ok(())
 }
 
 /// Rotates with a bar, and says by name what was left.

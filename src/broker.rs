@@ -59,7 +59,8 @@ impl Broker {
     /// Takes the callback of a consent flow: redeems the code, checks tenant, second factor and
     /// scopes, and returns what was found, to be confirmed by a person.
     ///
-    /// Once this has failed, nothing is left from which a token could be had.
+    /// Once this has failed, nothing is left from which a token could be had. The same callback is
+    /// never taken again: where the remedy is to retry, begin a new flow.
     ///
     /// # Errors
     /// [`Error::Refused`] with the reason; [`Error::Entra`], [`Error::IdToken`], [`Error::Reply`] and

@@ -56,7 +56,8 @@ pub enum Error {
         /// When the next ask makes a request again.
         until: SystemTime,
     },
-    /// The store refuses this partner's new refresh token, so nothing more is redeemed for now.
+    /// The store refuses this partner's new refresh token, so its own tenant is not asked again until
+    /// that is saved, or the access token that came with it has ended. Customers are served.
     #[error("the new refresh token of partner {partner} is not stored yet")]
     Unsaved {
         /// The partner.

@@ -1,11 +1,12 @@
-//! One file of JSON, read by each call and replaced by each write: small rather than fast.
+//! One file of JSON, read by each call and replaced by each write. For reading, not for production:
+//! it blocks its thread, and protects its file no further than the umask does.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -16,8 +17,8 @@ use cpv_consent::{Realm, Sealed, TenantId};
 
 /// The last revision, and a row for each record.
 type Contents = (u64, Vec<Row>);
-/// Realm, kind and id; partner; due time in seconds; sealed bytes as base64; revision.
-type Row = ([String; 3], Option<TenantId>, Option<u64>, String, u64);
+/// Realm, kind and id; partner; due time; sealed bytes as base64; revision.
+type Row = ([String; 3], Option<TenantId>, Option<SystemTime>, String, u64);
 
 /// Writes take turns; who reads sees the file before or after.
 #[derive(Debug)]
@@ -37,20 +38,19 @@ impl JsonFile {
             return Err(StoreError::Conflict);
         }
         if let Some(Entry { sealed, due }) = entry {
-            let due = due.map(|due| due.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
             let sealed = BASE64_STANDARD.encode(sealed.as_bytes());
             rows.push((place, key.partner(), due, sealed, last + 1));
         }
-        self.replace(&(last + 1, rows)).map_err(told)?;
-        Ok(Revision::new(last + 1))
+        self.replace(&(last + 1, rows)).map(|()| Revision::new(last + 1)).map_err(told)
     }
 
     fn replace(&self, contents: &Contents) -> Result<(), Error> {
         let next = self.path.with_extension("next");
         fs::write(&next, serde_json::to_vec(contents)?)?;
         File::open(&next)?.sync_all()?;
+        let folder = File::open(self.path.parent().ok_or(ErrorKind::NotFound)?)?;
         fs::rename(next, &self.path)?;
-        File::open(self.path.parent().ok_or(ErrorKind::NotFound)?)?.sync_all()
+        folder.sync_all().map_err(Error::other) // now nobody knows whether it happened
     }
 
     fn contents(&self) -> Result<Contents, StoreError> {
@@ -63,12 +63,10 @@ impl JsonFile {
 
     fn records(&self, realm: &Realm, kind: Kind) -> Result<Vec<Stored>, StoreError> {
         let printed = realm.to_string();
-        let record = |([of, kept_as, id], partner, due, sealed, revision): Row| {
-            let due = due.map(|due| UNIX_EPOCH + Duration::from_secs(due));
-            let sealed = BASE64_STANDARD.decode(sealed).unwrap_or_default();
-            let entry = Entry { sealed: Sealed::from_bytes(sealed), due };
+        let record = |([of, kept_as, id], partner, due, sealed, at): Row| {
+            let sealed = Sealed::from_bytes(BASE64_STANDARD.decode(sealed).unwrap_or_default());
             let key = Key::new(realm.clone(), kind, partner, id);
-            let stored = Stored { key, entry, revision: Revision::new(revision) };
+            let stored = Stored { key, entry: Entry { sealed, due }, revision: Revision::new(at) };
             (of == printed && kept_as == kind.name()).then_some(stored)
         };
         Ok(self.contents()?.1.into_iter().filter_map(record).collect())
@@ -76,14 +74,17 @@ impl JsonFile {
 }
 
 fn told(error: Error) -> StoreError {
-    StoreError::unavailable(error.kind().to_string())
+    match error.kind() {
+        ErrorKind::StorageFull => StoreError::Full,
+        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
+        kind => StoreError::unavailable(kind.to_string()),
+    }
 }
 
 #[async_trait]
 impl Store for JsonFile {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let records = self.records(key.realm(), key.kind())?;
-        Ok(records.into_iter().find(|stored| stored.key.id() == key.id()))
+        Ok(self.records(key.realm(), key.kind())?.into_iter().find(|it| it.key.id() == key.id()))
     }
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
@@ -101,9 +102,8 @@ impl Store for JsonFile {
         let after = |place| cursor.as_ref().is_none_or(|cursor| place > *cursor);
         records.retain(|stored| selection.admits(stored) && after(selection.place(stored)));
         records.sort_by_key(|stored| selection.place(stored));
-        let more = records.len() > limit.max(1);
-        records.truncate(limit.max(1));
-        let next = records.last().filter(|_| more).map(|last| selection.place(last));
+        let rest = records.split_off(limit.max(1).min(records.len()));
+        let next = records.last().filter(|_| !rest.is_empty()).map(|it| selection.place(it));
         Ok(Page { records, next, ..Page::default() })
     }
 

@@ -27,7 +27,7 @@ fn at(path: PathBuf) -> JsonFile {
     JsonFile { path, turn: Mutex::default() }
 }
 
-/// Four lines, and a store is proven.
+/// Two calls, and a store is proven.
 async fn prove(folder: &Path) -> Outcome {
     println!("proving  the store against every promise; it takes a moment");
     let open = || async { Ok(Arc::new(at(folder.join("proof.json"))) as Arc<dyn Store>) };

@@ -13,7 +13,7 @@
 //! CPV_CLIENT_ID        the application
 //! CPV_CERTIFICATE      file with certificate and key in PEM, or CPV_CLIENT_SECRET
 //! CPV_REDIRECT_URI     as registered
-//! CPV_KEY              the 32 bytes in base64 that seal the store
+//! CPV_KEY_FILE         file of the key that seals the store; its name without ending is the key's id
 //! CPV_STORE            folder of the store (default ./cpv-store)
 //! CPV_PARTNER          the partner's tenant, with a consent in the store
 //! CPV_CUSTOMER         a customer's tenant of the integration sandbox

@@ -100,7 +100,7 @@ const REQUIRED: [&str; 6] = [
     "CPV_HOME_TENANT",
     "CPV_CLIENT_ID",
     "CPV_REDIRECT_URI",
-    "CPV_KEY",
+    "CPV_KEY_FILE",
     "CPV_PARTNER",
     "CPV_CUSTOMER",
 ];
@@ -128,13 +128,18 @@ impl Settings {
             partner: parsed("CPV_PARTNER", TenantId::parse)?,
             customer: parsed("CPV_CUSTOMER", TenantId::parse)?,
             store: Arc::new(store),
-            keys: KeyRing::new(parsed("CPV_KEY", |text| LocalKey::from_base64("cpv-key", text))?),
+            keys: KeyRing::new(parsed("CPV_KEY_FILE", key)?),
             http: Arc::new(Reqwest::new()?),
             key_vault: key_vault()?,
             callback: if plan.callback { Some(desk()?) } else { None },
             patience: Patience { looks: 20, pause: Duration::from_secs(6) },
         }))
     }
+}
+
+fn key(path: &str) -> Outcome<LocalKey> {
+    let name = Path::new(path).file_stem().and_then(|stem| stem.to_str());
+    Ok(LocalKey::from_file(name.ok_or("names no file")?, path)?)
 }
 
 /// The sandbox, unless production is allowed by name; and only the sandbox may be written to.
