@@ -147,6 +147,13 @@ impl Broker {
         Scan::new(&self.ledger)
     }
 
+    /// How often a token was handed out from memory since the broker was built. It looks at every
+    /// token that is held: ask now and then.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.exchange.hits()
+    }
+
     /// Takes no new work, finishes what is under way, gives its leases back, stores what is unsaved
     /// and says good-bye to the other processes, for at most `grace`. Its last second, or its last
     /// quarter if that is less, is kept for leases and good-byes: what has not finished by then no

@@ -95,6 +95,18 @@ pub enum Error {
         /// The tenant asked.
         tenant: TenantId,
     },
+    /// An API refused a token, and the one that was fetched in its place.
+    #[error("{resource} at tenant {tenant} refused two tokens, one after the other")]
+    TokenRefused {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The tenant that the tokens are for.
+        tenant: TenantId,
+        /// The API that refused them.
+        resource: Resource,
+        /// For how long no other one is fetched in place of a refused one.
+        left: Duration,
+    },
     /// The callback could not be read.
     #[error(transparent)]
     Callback(#[from] CallbackError),
@@ -223,6 +235,7 @@ impl Error {
             | Self::Store(StoreError::Unavailable { .. }) => Remedy::Retry { after: SOON },
             Self::Store(_) => Remedy::FixRegistration,
             Self::Key { error, .. } if error.may_pass() => Remedy::Retry { after: SOON },
+            Self::TokenRefused { left, .. } => Remedy::Retry { after: *left },
             Self::Superseded { .. } | Self::Conflict => Remedy::Retry { after: Duration::ZERO },
             Self::Credential(_)
             | Self::Key { .. }

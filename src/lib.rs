@@ -16,8 +16,8 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer
+//!  journeys/   standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │ onboarding │
+//!              exchange │ offboarding │ rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
@@ -43,15 +43,16 @@ pub mod measure;
 
 pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Remedy};
-pub use journeys::cache::Token;
+pub use journeys::exchange::{Access, Answer};
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
 pub use journeys::scan::{Scan, Scanned};
 pub use journeys::sweeping::Swept;
+pub use journeys::token::Token;
 pub use journeys::transfer::{
     Export, Exported, Import, ImportOutcome, Imported, KeptBack, KeptBecause,
 };
-pub use model::clock::{Clock, Sleep, SystemClock, VirtualClock};
+pub use model::clock::{Clock, Glance, Sleep, SystemClock, VirtualClock};
 pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
 pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
 pub use model::entra_error::{Cause, EntraError, Reach};
@@ -63,7 +64,7 @@ pub use model::registration::{AppRegistration, Certificate, ClientCredential};
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
-pub use partner::{Account, ConsentRequest, Customer, Partner};
+pub use partner::{Account, ConsentRequest, Customer, Partner, TokenRequest};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::id_token::IdTokenError;
 pub use protocol::token_endpoint::BadReply;

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use crate::broker::Broker;
 use crate::error::Error;
-use crate::journeys::cache::Token;
-use crate::journeys::exchange::Ask;
+use crate::journeys::exchange::{Access, Answer, Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
+use crate::journeys::token::Token;
 use crate::model::consent::Consent;
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
@@ -74,13 +74,20 @@ impl<'b> Partner<'b> {
     /// [`Error::NoConsent`] and [`Error::Suspended`] without a request; [`Error::Entra`] when Entra
     /// refuses; [`Error::ScopesMissing`] when less was granted than is registered; [`Error::Unsaved`]
     /// while the store refuses the last rotation; [`Error::Refused`] at another account's door.
-    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
-        self.ask(self.tenant, resource).await
+    pub fn token(&self, resource: Resource) -> TokenRequest<'b> {
+        self.request(self.tenant, resource)
     }
 
-    async fn ask(&self, tenant: TenantId, resource: Resource) -> Result<Token, Error> {
+    /// The same API again and again: for a hot loop.
+    #[must_use]
+    pub fn access(&self, resource: Resource) -> Access {
+        self.token(resource).access()
+    }
+
+    fn request(&self, tenant: TenantId, resource: Resource) -> TokenRequest<'b> {
         let (partner, account) = (self.tenant, self.account.clone());
-        self.broker.exchange.token(Ask { partner, account, tenant, resource }).await
+        let ask = Ask { partner, account, tenant, resource, instead_of: None, claims: None };
+        TokenRequest { exchange: &self.broker.exchange, ask }
     }
 
     /// Asks the partner to consent, in the name of `account`. Await it in the request of the browser
@@ -141,14 +148,51 @@ pub struct Customer<'b> {
     tenant: TenantId,
 }
 
-impl Customer<'_> {
+impl<'b> Customer<'b> {
     /// An access token for an API in the customer's tenant, by the partner's consent and its
     /// delegated administration there.
     ///
     /// # Errors
     /// As [`Partner::token`]. A refusal here never moves the partner's consent.
-    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
-        self.partner.ask(self.tenant, resource).await
+    pub fn token(&self, resource: Resource) -> TokenRequest<'b> {
+        self.partner.request(self.tenant, resource)
+    }
+
+    /// The same API again and again: for a hot loop.
+    #[must_use]
+    pub fn access(&self, resource: Resource) -> Access {
+        self.token(resource).access()
+    }
+}
+
+/// A token about to be asked for: await it to have it.
+#[derive(Debug)]
+#[must_use = "nothing is asked until this is awaited"]
+pub struct TokenRequest<'b> {
+    exchange: &'b Exchange,
+    ask: Ask,
+}
+
+impl TokenRequest<'_> {
+    /// Another token than this one, which the API has refused (401): nobody is given that one any
+    /// more, and one request fetches its successor for all who say so. If the API refuses that one
+    /// as well, it is not about the token, and [`Error::TokenRefused`] says so.
+    pub fn instead_of(mut self, refused: &Token) -> Self {
+        self.ask.instead_of = Some(refused.clone());
+        self
+    }
+
+    fn access(self) -> Access {
+        Access::new(self.exchange.clone(), self.ask)
+    }
+}
+
+impl<'b> IntoFuture for TokenRequest<'b> {
+    type Output = Result<Token, Error>;
+    type IntoFuture = Answer<'b>;
+
+    fn into_future(self) -> Answer<'b> {
+        Answer::to(self.exchange, self.ask)
     }
 }
 

@@ -39,6 +39,8 @@ const ORDER: &[&str] = &[
     "protocol::partner_center",
     "error",
     "journeys::standing",
+    "journeys::offers",
+    "journeys::token",
     "journeys::watch",
     "journeys::cache",
     "journeys::flight",

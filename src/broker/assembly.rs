@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
+use crate::journeys::cache::Cache;
 use crate::journeys::exchange::{Exchange, Tools};
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
@@ -40,8 +41,9 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
-    let standings = Arc::default();
-    let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
+    let (standings, cache) = (Arc::default(), Arc::new(Cache::new(parts.cache_at_most)));
+    let shared =
+        Shared { app, clock, speech, ledger, roll, leases, standings, cache, sharing, observers };
     Ok(shared.broker(parts.policy, parts.mfa_probe))
 }
 
@@ -80,6 +82,7 @@ struct Shared {
     /// Where the store is shared between processes.
     leases: Option<Leases>,
     standings: Arc<Standings>,
+    cache: Arc<Cache>,
     sharing: Sharing,
     observers: Observers,
 }
@@ -121,6 +124,7 @@ impl Shared {
     fn exchange(&self) -> Exchange {
         Exchange::new(Tools {
             app: self.app.clone(),
+            cache: self.cache.clone(),
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             endpoint: self.speech.endpoint.clone(),
@@ -169,7 +173,7 @@ impl Shared {
 
     fn sweeper(&self) -> Sweeper {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        Sweeper { ledger, clock, leases: self.leases.clone() }
+        Sweeper { ledger, clock, cache: self.cache.clone(), leases: self.leases.clone() }
     }
 }
 

@@ -32,6 +32,7 @@ pub struct BrokerBuilder {
     pub(super) mfa_probe: String,
     pub(super) one_time_assertions: bool,
     pub(super) shares_access_tokens: bool,
+    pub(super) cache_at_most: usize,
 }
 
 impl BrokerBuilder {
@@ -48,6 +49,7 @@ impl BrokerBuilder {
             mfa_probe: PartnerCenter::PROBE.to_owned(),
             one_time_assertions: false,
             shares_access_tokens: false,
+            cache_at_most: CACHE,
         }
     }
 
@@ -106,6 +108,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// How many bytes the access tokens in memory may take: 256 MiB, unless said otherwise, which is
+    /// room for more than 100,000. Beyond it tokens give way that end soonest, of those partners that
+    /// have the most; who has few keeps them.
+    pub fn cache_at_most(mut self, bytes: usize) -> Self {
+        self.cache_at_most = bytes;
+        self
+    }
+
     /// Makes the broker. No request is made. It must be called within a Tokio runtime, on which the
     /// broker then sweeps now and then, and tells other processes that it is there.
     ///
@@ -155,6 +165,9 @@ impl BrokerBuilder {
         Ok(())
     }
 }
+
+/// Tokens of 2 kB for more than 100,000 customers.
+const CACHE: usize = 256 << 20;
 
 /// An observer, which need not be [`Debug`](fmt::Debug).
 pub(super) struct Watcher(pub(super) Arc<dyn Observer>);

@@ -1,181 +1,195 @@
 //! Access tokens that are still good, kept in memory only.
+//!
+//! A hit looks at one shelf, takes no lock that a writer holds for longer than an insertion, and
+//! writes nothing but the token's own count. What may be handed out is decided by the token itself:
+//! its life, and the view of the consent under which it was fetched.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
-use http::HeaderValue;
-
-use crate::model::scope::{Resource, Scopes};
-use crate::model::secret::AccessToken;
+use crate::journeys::token::Token;
+use crate::model::clock::Glance;
+use crate::model::scope::Resource;
 use crate::model::tenant::TenantId;
 
-/// An access token with what is known of it. Cheap to clone; shows no secret.
-#[derive(Clone)]
-pub struct Token(Arc<Issued>);
+mod fairness;
 
-struct Issued {
-    secret: AccessToken,
-    tenant: TenantId,
-    resource: Resource,
-    scopes: Scopes,
-    expires_at: SystemTime,
-}
+use fairness::Cut;
 
-impl Token {
-    pub(crate) fn new(
-        secret: AccessToken,
-        tenant: TenantId,
-        resource: Resource,
-        scopes: Scopes,
-        expires_at: SystemTime,
-    ) -> Self {
-        Self(Arc::new(Issued { secret, tenant, resource, scopes, expires_at }))
-    }
-
-    /// The value of an `Authorization` header, marked sensitive (RFC 6750, section 2.1).
-    #[must_use]
-    pub fn bearer(&self) -> HeaderValue {
-        self.0.secret.bearer()
-    }
-
-    /// The secret itself.
-    #[must_use]
-    pub fn secret(&self) -> &AccessToken {
-        &self.0.secret
-    }
-
-    /// The tenant it was issued at, and for.
-    #[must_use]
-    pub fn tenant(&self) -> TenantId {
-        self.0.tenant
-    }
-
-    /// The API it is for. Send it nowhere else.
-    #[must_use]
-    pub fn resource(&self) -> &Resource {
-        &self.0.resource
-    }
-
-    /// What it may do there.
-    #[must_use]
-    pub fn scopes(&self) -> &Scopes {
-        &self.0.scopes
-    }
-
-    /// The end of its life.
-    #[must_use]
-    pub fn expires_at(&self) -> SystemTime {
-        self.0.expires_at
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Token")
-            .field("tenant", &self.0.tenant)
-            .field("resource", &self.0.resource)
-            .field("expires_at", &self.0.expires_at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What makes two asks the same: R-104. Cloud and application are the broker's own, and the scopes
-/// follow from the resource; the generation sets a consent apart from the one that it replaced.
+/// What makes two exchanges the same: R-104. Cloud and application are the broker's own, and the
+/// scopes follow from the resource; the generation sets a consent apart from the one that it
+/// replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CacheKey {
     pub(crate) partner: TenantId,
     pub(crate) generation: u64,
     pub(crate) tenant: TenantId,
     pub(crate) resource: Resource,
+    /// What an API wants proven.
+    pub(crate) claims: Option<Arc<str>>,
+    /// Whether an API has refused the token that was there.
+    pub(crate) instead: bool,
 }
 
-/// Tokens by ask; swept of what has expired whenever it has doubled.
-#[derive(Debug, Default)]
-pub(crate) struct Cache(RwLock<Shelf>);
-
-#[derive(Debug, Default)]
-struct Shelf {
-    tokens: HashMap<CacheKey, Token>,
-    sweep_at: usize,
+impl CacheKey {
+    /// The key of an ask that asks for nothing special.
+    pub(crate) fn plain(
+        partner: TenantId,
+        generation: u64,
+        tenant: TenantId,
+        resource: Resource,
+    ) -> Self {
+        Self { partner, generation, tenant, resource, claims: None, instead: false }
+    }
 }
+
+/// Where a token lies: the same ask finds the same place, and no other does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) partner: TenantId,
+    pub(crate) tenant: TenantId,
+    /// The number of the API among the offers.
+    pub(crate) offer: u16,
+}
+
+/// Tokens by place, within a bound of bytes.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    shelves: Box<[Shelf]>,
+    most: usize,
+    weight: AtomicUsize,
+    /// At this weight what has ended is taken out.
+    sweep_at: AtomicUsize,
+    /// How often those were handed out that are gone.
+    past_hits: AtomicU64,
+    sweeping: Mutex<()>,
+}
+
+/// As wide as what two cores fetch at once, so that they do not fetch each other's.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shelf(RwLock<HashMap<Place, Token>>);
 
 impl Cache {
-    /// A token with more than `margin` of its life left.
-    pub(crate) fn find(&self, key: &CacheKey, now: SystemTime, margin: Duration) -> Option<Token> {
-        let shelf = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let token = shelf.tokens.get(key)?;
-        (token.expires_at() > now + margin).then(|| token.clone())
-    }
-
-    pub(crate) fn keep(&self, key: CacheKey, token: Token, now: SystemTime) {
-        let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        shelf.tokens.insert(key, token);
-        if shelf.tokens.len() > shelf.sweep_at {
-            shelf.tokens.retain(|_, token| token.expires_at() > now);
-            shelf.sweep_at = SMALLEST_SWEEP.max(2 * shelf.tokens.len());
+    /// A cache of at most so many bytes.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            shelves: (0..SHELVES).map(|_| Shelf::default()).collect(),
+            most,
+            weight: AtomicUsize::new(0),
+            sweep_at: AtomicUsize::new(SMALLEST_SWEEP.min(most)),
+            past_hits: AtomicU64::new(0),
+            sweeping: Mutex::default(),
         }
     }
 
+    /// The token at this place, if it fits.
+    pub(crate) fn find(&self, place: &Place, fits: impl FnOnce(&Token) -> bool) -> Option<Token> {
+        let shelf = self.shelf(place).0.read().unwrap_or_else(PoisonError::into_inner);
+        shelf.get(place).filter(|token| fits(token)).cloned()
+    }
+
+    pub(crate) fn keep(&self, place: Place, token: Token, now: Glance) {
+        let weight = token.weight();
+        let last = write(self.shelf(&place)).insert(place, token);
+        let weight = self.weight.fetch_add(weight, Ordering::Relaxed) + weight;
+        last.inspect(|last| self.gone(last));
+        if weight > self.sweep_at.load(Ordering::Relaxed) {
+            self.sweep(now);
+        }
+    }
+
+    /// Takes out a partner's tokens.
     pub(crate) fn drop_partner(&self, partner: TenantId) {
-        let mut shelf = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        shelf.tokens.retain(|key, _| key.partner != partner);
+        self.take_out(|place, _| place.partner == partner);
+    }
+
+    /// Takes out every token.
+    pub(crate) fn drop_all(&self) {
+        self.take_out(|_, _| true);
+    }
+
+    /// Takes out what has ended, and as much more as goes beyond the bound: from those partners that
+    /// have the most, what ends soonest.
+    pub(crate) fn sweep(&self, now: Glance) {
+        let _alone = match self.sweeping.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        self.take_out(|_, token| token.is_over(now));
+        if self.weight.load(Ordering::Relaxed) > self.most {
+            let mut cut = Cut::to(self.most - self.most / 8);
+            self.each(|place, token| cut.count(place.partner, token.weight()));
+            cut.share_out();
+            self.each(|place, token| cut.weigh(place.partner, token.life().end(), token.weight()));
+            cut.draw();
+            self.take_out(|place, token| cut.removes(place.partner, token.life().end()));
+        }
+        let next = (2 * self.weight.load(Ordering::Relaxed)).max(SMALLEST_SWEEP).min(self.most);
+        self.sweep_at.store(next, Ordering::Relaxed);
+    }
+
+    /// How often a token was handed out from memory. It looks at every token.
+    pub(crate) fn hits(&self) -> u64 {
+        let mut hits = self.past_hits.load(Ordering::Relaxed);
+        self.each(|_, token| hits += token.hits());
+        hits
+    }
+
+    fn each(&self, mut look: impl FnMut(&Place, &Token)) {
+        for shelf in &self.shelves {
+            let shelf = shelf.0.read().unwrap_or_else(PoisonError::into_inner);
+            shelf.iter().for_each(|(place, token)| look(place, token));
+        }
+    }
+
+    fn take_out(&self, goes: impl Fn(&Place, &Token) -> bool) {
+        for shelf in &self.shelves {
+            let mut shelf = write(shelf);
+            shelf.extract_if(|place, token| goes(place, token)).for_each(|(_, token)| {
+                token.take_back();
+                self.gone(&token);
+            });
+            if shelf.capacity() > 4 * shelf.len() {
+                shelf.shrink_to_fit();
+            }
+        }
+    }
+
+    fn gone(&self, token: &Token) {
+        self.weight.fetch_sub(token.weight(), Ordering::Relaxed);
+        self.past_hits.fetch_add(token.hits(), Ordering::Relaxed);
+    }
+
+    fn shelf(&self, place: &Place) -> &Shelf {
+        &self.shelves[place.spread() % SHELVES]
     }
 }
 
-const SMALLEST_SWEEP: usize = 1024;
+impl Place {
+    /// Spreads places over shelves. Whoever could choose all their ids would gain a slower shelf.
+    fn spread(&self) -> usize {
+        let half = |id: &TenantId| {
+            let (_, low) = id.as_bytes().split_at(8);
+            low.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte))
+        };
+        let mixed =
+            half(&self.tenant) ^ half(&self.partner).rotate_left(17) ^ u64::from(self.offer);
+        usize::try_from(mixed.wrapping_mul(SPREAD) >> 48).unwrap_or_default()
+    }
+}
+
+/// 2 to the 64th, divided by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn write(shelf: &Shelf) -> RwLockWriteGuard<'_, HashMap<Place, Token>> {
+    shelf.0.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+const SHELVES: usize = 64;
+const SMALLEST_SWEEP: usize = 1 << 20;
 
 #[cfg(test)]
-mod tests {
-    use std::time::UNIX_EPOCH;
-
-    use super::*;
-
-    fn tenant(last: u8) -> TenantId {
-        TenantId::parse(&format!("11111111-1111-4111-8111-1111111111{last:02}")).expect("a GUID")
-    }
-
-    fn key(partner: u8, customer: u8, generation: u64) -> CacheKey {
-        let (partner, tenant) = (tenant(partner), tenant(customer));
-        CacheKey { partner, generation, tenant, resource: Resource::Graph }
-    }
-
-    fn token(customer: u8, minutes: u64) -> Token {
-        let secret = AccessToken::new("eyJ0.marker").expect("plain text");
-        let expires_at = UNIX_EPOCH + Duration::from_secs(60 * minutes);
-        Token::new(secret, tenant(customer), Resource::Graph, Scopes::default(), expires_at)
-    }
-
-    #[test]
-    fn another_partner_generation_or_tenant_never_shares_an_entry() {
-        //
-        let cache = Cache::default();
-        cache.keep(key(1, 9, 1), token(9, 60), UNIX_EPOCH);
-        assert!(cache.find(&key(1, 9, 1), UNIX_EPOCH, Duration::ZERO).is_some());
-        for other in [key(2, 9, 1), key(1, 9, 2), key(1, 8, 1)] {
-            assert!(cache.find(&other, UNIX_EPOCH, Duration::ZERO).is_none());
-        }
-        cache.drop_partner(tenant(1));
-        assert!(cache.find(&key(1, 9, 1), UNIX_EPOCH, Duration::ZERO).is_none());
-    }
-
-    #[test]
-    fn a_token_within_its_margin_is_not_found_and_expired_ones_are_swept() {
-        let cache = Cache::default();
-        cache.keep(key(1, 9, 1), token(9, 2), UNIX_EPOCH);
-        assert!(cache.find(&key(1, 9, 1), UNIX_EPOCH, Duration::from_secs(119)).is_some());
-        assert!(cache.find(&key(1, 9, 1), UNIX_EPOCH, Duration::from_secs(120)).is_none());
-        let later = UNIX_EPOCH + Duration::from_secs(3600);
-        for generation in 0..2 * SMALLEST_SWEEP as u64 {
-            cache.keep(key(2, 9, generation), token(9, 1), later);
-        }
-        assert!(cache.0.read().expect("not poisoned").tokens.len() <= SMALLEST_SWEEP);
-    }
-
-    #[test]
-    fn a_token_shows_no_secret() {
-        //
-        assert!(!format!("{:?}", token(1, 1)).contains("marker"));
-    }
-}
+mod tests;

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::{Absence, Error};
-use crate::journeys::cache::{Cache, CacheKey, Token};
+use crate::journeys::cache::{Cache, CacheKey};
 use crate::journeys::flight::{Flights, Landing};
-use crate::journeys::sharing::Sharing;
+use crate::journeys::offers::Offers;
+use crate::journeys::sharing::{Shared, Sharing};
 use crate::journeys::standing::{Moment, Standing, Standings, absence};
+use crate::journeys::token::Token;
 use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::cloud::Authority;
@@ -31,15 +33,17 @@ use crate::protocol::token_endpoint::{TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
+mod hand_out;
 mod lane;
 mod rotation;
 mod turn;
 mod unsaved;
 
+pub use hand_out::{Access, Answer};
 use lane::Lanes;
 use unsaved::Unsaved;
 
-/// A hand-out makes sure that at least this much of a token's life is left.
+/// What another process shares must be good for so long.
 const MARGIN: Duration = Duration::from_secs(120);
 /// Any use of a partner whose stored token is older than this causes one rotation.
 const ROTATE_AFTER: Duration = Duration::from_secs(7 * 86_400);
@@ -51,6 +55,10 @@ pub(crate) struct Ask {
     pub(crate) account: Option<AccountId>,
     pub(crate) tenant: TenantId,
     pub(crate) resource: Resource,
+    /// The token that the API has refused.
+    pub(crate) instead_of: Option<Token>,
+    /// What the API wants proven.
+    pub(crate) claims: Option<Arc<str>>,
 }
 
 /// The exchange desk of one broker. Clones share everything.
@@ -61,6 +69,7 @@ pub(crate) struct Exchange(Arc<Desk>);
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) app: AppRegistration,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) endpoint: Arc<TokenEndpoint>,
@@ -76,7 +85,7 @@ pub(crate) struct Tools {
 #[derive(Debug)]
 struct Desk {
     tools: Tools,
-    cache: Cache,
+    offers: Offers,
     flights: Flights,
     lanes: Lanes,
     unsaved: Unsaved,
@@ -94,8 +103,8 @@ impl Deref for Desk {
 impl Exchange {
     pub(crate) fn new(tools: Tools) -> Self {
         Self(Arc::new(Desk {
+            offers: Offers::of(&tools.app),
             tools,
-            cache: Cache::default(),
             flights: Flights::default(),
             lanes: Lanes::default(),
             unsaved: Unsaved::default(),
@@ -103,34 +112,19 @@ impl Exchange {
         }))
     }
 
-    /// A token that is good for some minutes at least, from memory or from Entra.
-    pub(crate) async fn token(&self, ask: Ask) -> Landing {
-        let desk = &self.0;
-        desk.check(&ask)?;
-        let standing = desk.standing(ask.partner).await?;
-        standing.admit(ask.partner, ask.account.as_ref())?;
-        let Ask { partner, tenant, resource, .. } = ask;
-        let key = CacheKey { partner, generation: standing.generation, tenant, resource };
-        if let Some(token) = desk.at_hand(&key, MARGIN) {
-            return Ok(token);
-        }
-        let landing = self.fly(&key).await;
-        landing.or_else(|error| desk.serve_while_failing(&key, error))
-    }
-
     async fn fly(&self, key: &CacheKey) -> Landing {
         if key.partner == key.tenant {
             return self.fly_own(key).await;
         }
-        let at_hand = || self.0.at_hand(key, MARGIN);
+        let fresh = || self.0.fresh(key);
         let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), at_hand, || desk.at_customer(flight)).await
+        self.0.flights.join(key.clone(), fresh, || desk.at_customer(flight)).await
     }
 
     async fn fly_own(&self, key: &CacheKey) -> Landing {
-        let at_hand = || self.0.at_hand(key, MARGIN);
+        let fresh = || self.0.fresh(key);
         let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), at_hand, || desk.rotate(flight)).await
+        self.0.flights.join(key.clone(), fresh, || desk.rotate(flight)).await
     }
 
     async fn at_customer(self, key: CacheKey) -> Landing {
@@ -170,10 +164,15 @@ impl Exchange {
         }
         let partner = consent.partner;
         let resource = Resource::PartnerCenter;
-        let key = CacheKey { partner, generation: consent.generation, tenant: partner, resource };
-        if self.0.at_hand(&key, MARGIN).is_none() {
+        let key = CacheKey::plain(partner, consent.generation, partner, resource);
+        if self.0.at_hand(&key).is_none() {
             let _told_by_events = self.fly_own(&key).await;
         }
+    }
+
+    /// How often a token came from memory.
+    pub(crate) fn hits(&self) -> u64 {
+        self.0.cache.hits()
     }
 
     /// Takes no new work, and returns once what was under way has landed and is stored; whoever calls
@@ -213,10 +212,6 @@ impl Desk {
         self.app.scopes().of(resource)
     }
 
-    fn at_hand(&self, key: &CacheKey, margin: Duration) -> Option<Token> {
-        self.cache.find(key, self.clock.now(), margin)
-    }
-
     /// A valid token outlives a failure that may pass.
     fn serve_while_failing(&self, key: &CacheKey, error: Error) -> Landing {
         let final_word = matches!(
@@ -226,7 +221,7 @@ impl Desk {
                 | Error::ForeignToken { .. }
                 | Error::Damaged { .. }
         );
-        match self.at_hand(key, Duration::ZERO) {
+        match self.still_alive(key) {
             Some(token) if !final_word => {
                 let (partner, tenant, until) = (key.partner, key.tenant, token.expires_at());
                 self.observers.tell(&Event::ServedWhileFailing { partner, tenant, until });
@@ -268,13 +263,12 @@ impl Desk {
         last
     }
 
-    /// What this process forgot, and a consent of the same generation from another flow, leave no
-    /// token behind.
+    /// What this process forgot, and another consent, leave no token behind.
     fn note(&self, held: &Held<StoredConsent>, moment: Moment) -> Arc<Standing> {
         let partner = held.record.consent.partner;
         let last = self.standings.last(partner);
         let standing = self.standings.note(held, moment);
-        if !last.is_some_and(|last| last.is_of_the_same_consent(&standing)) {
+        if last.is_some_and(|last| !Arc::ptr_eq(&last, &standing)) {
             self.cache.drop_partner(partner);
         }
         standing
@@ -283,14 +277,6 @@ impl Desk {
     fn forget(&self, partner: TenantId) {
         self.standings.forget(partner);
         self.cache.drop_partner(partner);
-    }
-
-    /// What another process has shared, kept in memory from now on.
-    async fn shared(&self, key: &CacheKey) -> Option<Token> {
-        let asked = self.scopes(&key.resource);
-        let token = self.sharing.find(key, &asked, MARGIN).await?;
-        self.cache.keep(key.clone(), token.clone(), self.clock.now());
-        Some(token)
     }
 
     /// The consent to redeem with: the one whose write is being retried, or the stored one.
@@ -326,7 +312,8 @@ impl Desk {
     async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<TokenReply, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
         let scopes = self.scopes(&key.resource);
-        self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, None).await
+        let claims = key.claims.as_deref();
+        self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, claims).await
     }
 
     fn refused(&self, key: &CacheKey, error: TokenError) -> Error {
@@ -379,10 +366,9 @@ impl Desk {
             resource: resource.clone(),
             rotated,
         });
-        let token = Token::new(reply.access_token, tenant, resource, granted, reply.expires_at);
+        let token = Shared { secret: reply.access_token, scopes: granted, left: reply.left };
         self.sharing.keep(&key, &asked, &token).await;
-        self.cache.keep(key, token.clone(), self.clock.now());
-        Ok(token)
+        self.keep(&key, token)
     }
 }
 

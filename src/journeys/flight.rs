@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::journeys::cache::{CacheKey, Token};
+use crate::journeys::cache::CacheKey;
+use crate::journeys::token::Token;
 
 pub(crate) type Landing = Result<Token, Error>;
 type Seat = watch::Receiver<Option<Landing>>;
@@ -105,7 +106,7 @@ mod tests {
 
     fn key() -> CacheKey {
         let tenant = TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID");
-        CacheKey { partner: tenant, generation: 1, tenant, resource: Resource::Graph }
+        CacheKey::plain(tenant, 1, tenant, Resource::Graph)
     }
 
     #[tokio::test]

@@ -11,8 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::journeys::cache::{CacheKey, Token};
-use crate::model::clock::{Clock, as_seconds};
+use crate::journeys::cache::CacheKey;
+use crate::model::clock::{Clock, as_seconds, later};
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::{AccessToken, sealed_text};
 use crate::model::tenant::TenantId;
@@ -64,6 +64,15 @@ pub(crate) struct Sharing {
     wanted: bool,
 }
 
+/// A token as it goes from process to process.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) secret: AccessToken,
+    pub(crate) scopes: Scopes,
+    /// What is left of its life.
+    pub(crate) left: Duration,
+}
+
 impl Sharing {
     /// Where the store is not shared between processes there is nobody to share with.
     pub(crate) fn new(ledger: Ledger, clock: Arc<dyn Clock>, wanted: bool) -> Self {
@@ -81,41 +90,38 @@ impl Sharing {
         key: &CacheKey,
         asked: &Scopes,
         margin: Duration,
-    ) -> Option<Token> {
+    ) -> Option<Shared> {
         if !self.wanted {
             return None;
         }
         let held =
             self.ledger.load::<SharedToken>(Some(key.partner), &Self::place(key, asked)).await;
         let found = held.inspect_err(tell).ok().flatten()?.record;
-        let now = self.clock.now();
         let fits = found.generation == key.generation
             && (found.tenant, &found.resource) == (key.tenant, &key.resource)
             && asked.beyond(&found.scopes).is_empty();
         // Its end was written by another's clock: never trust it for longer than a token lives.
-        let expires_at = found.expires_at.min(now + Duration::from_secs(found.life));
-        let good = fits && expires_at > now + margin;
-        let SharedToken { secret, tenant, resource, scopes, .. } = found;
-        good.then(|| Token::new(secret, tenant, resource, scopes, expires_at))
+        let left = found.expires_at.duration_since(self.clock.now()).unwrap_or_default();
+        let left = left.min(Duration::from_secs(found.life));
+        let SharedToken { secret, scopes, .. } = found;
+        (fits && left > margin).then_some(Shared { secret, scopes, left })
     }
 
     /// Puts a token where the others find it. A store that refuses costs them an exchange.
-    pub(crate) async fn keep(&self, key: &CacheKey, asked: &Scopes, token: &Token) {
+    pub(crate) async fn keep(&self, key: &CacheKey, asked: &Scopes, token: &Shared) {
         if !self.wanted {
             return;
         }
-        let expires_at = token.expires_at();
-        let life = expires_at.duration_since(self.clock.now()).unwrap_or(Duration::ZERO);
         let record = SharedToken {
             id: Self::place(key, asked),
             partner: key.partner,
             generation: key.generation,
             tenant: key.tenant,
             resource: key.resource.clone(),
-            scopes: token.scopes().clone(),
-            secret: token.secret().clone(),
-            expires_at,
-            life: life.as_secs(),
+            scopes: token.scopes.clone(),
+            secret: token.secret.clone(),
+            expires_at: later(self.clock.now(), token.left),
+            life: token.left.as_secs(),
         };
         let _told = self.put(&record).await.inspect_err(tell);
     }
@@ -128,6 +134,22 @@ impl Sharing {
             Some(at) => self.ledger.replace(record, at).await?,
         };
         Ok(())
+    }
+
+    /// Takes back a token that an API has refused.
+    pub(crate) async fn take_back(&self, key: &CacheKey, asked: &Scopes) {
+        if !self.wanted {
+            return;
+        }
+        let (partner, place) = (Some(key.partner), Self::place(key, asked));
+        match self.ledger.revision::<SharedToken>(partner, &place).await {
+            Ok(Some(at)) => {
+                let removed = self.ledger.remove::<SharedToken>(partner, &place, at).await;
+                let _told = removed.inspect_err(tell);
+            }
+            Ok(None) => {}
+            Err(error) => tell(&error),
+        }
     }
 
     /// The name of an ask: in clear only as much as a row tells anyway. Cloud and application

@@ -1,9 +1,11 @@
 //! What this process last knew of each partner's consent.
 //!
 //! Every hand-out asks here first. A view stays until its consent is seen to change: by a write of
-//! this process, or by a read of what others have changed (`watch`).
+//! this process, or by a read of what others have changed (`watch`). Each token knows the view under
+//! which it was fetched, so a view that holds no longer takes all of its tokens with it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Absence, Error};
@@ -20,18 +22,47 @@ pub(crate) struct Standing {
     flow: String,
     account: AccountId,
     absence: Option<Absence>,
+    trust: AtomicU8,
 }
+
+/// Nothing is known to have changed since it was read.
+const HOLDS: u8 = 0;
+/// It may have changed: it is read again before anybody acts on it.
+const DOUBTED: u8 = 1;
+/// Another view has taken its place, or none. That is for good.
+const GONE: u8 = 2;
 
 impl Standing {
     fn of(consent: &Consent) -> Self {
         let (generation, account) = (consent.generation, consent.account.clone());
         let (flow, absence) = (consent.flow.clone(), absence(&consent.state));
-        Self { generation, flow, account, absence }
+        Self { generation, flow, account, absence, trust: AtomicU8::new(HOLDS) }
+    }
+
+    /// Whether a hand-out may act on it as it is.
+    pub(crate) fn holds(&self) -> bool {
+        self.trust.load(Ordering::Acquire) == HOLDS
+    }
+
+    /// Whether what was fetched under it is of no use any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.trust.load(Ordering::Acquire) == GONE
+    }
+
+    /// Only those who hold the views' lock for writing say how far it is to be trusted.
+    fn trust(&self, trust: u8) {
+        self.trust.store(trust, Ordering::Release);
     }
 
     /// A generation alone may come again: once its row was lost, the count begins anew.
-    pub(crate) fn is_of_the_same_consent(&self, other: &Self) -> bool {
-        (self.generation, &self.flow) == (other.generation, &other.flow)
+    fn tells_the_same(&self, other: &Self) -> bool {
+        (self.generation, &self.flow, &self.account, self.absence)
+            == (other.generation, &other.flow, &other.account, other.absence)
+    }
+
+    /// Whether it is bound to this account.
+    pub(crate) fn is_of(&self, account: &AccountId) -> bool {
+        self.account == *account
     }
 
     /// Refuses work in the name of another account, and work without a consent.
@@ -40,7 +71,7 @@ impl Standing {
         partner: TenantId,
         account: Option<&AccountId>,
     ) -> Result<(), Error> {
-        if account.is_some_and(|account| *account != self.account) {
+        if account.is_some_and(|account| !self.is_of(account)) {
             return Err(Refused::NotYours(partner).into());
         }
         match self.absence {
@@ -74,8 +105,6 @@ struct View {
     standing: Arc<Standing>,
     /// The mark of the row it was taken from.
     revision: Revision,
-    /// Whether nothing is known to have changed since.
-    holds: bool,
 }
 
 /// A moment between two changes: a row that was read before one may be older than it.
@@ -85,9 +114,7 @@ pub(crate) struct Moment(u64);
 impl Standings {
     /// A view to act on.
     pub(crate) fn holding(&self, partner: TenantId) -> Option<Arc<Standing>> {
-        let views = self.read();
-        let view = views.by_partner.get(&partner).filter(|view| view.holds)?;
-        Some(view.standing.clone())
+        self.last(partner).filter(|standing| standing.holds())
     }
 
     /// The last view, whether or not it holds: for when the store cannot be read.
@@ -101,13 +128,22 @@ impl Standings {
     }
 
     /// Takes a view of a row that was read after `moment`. It holds unless something has changed
-    /// since then, which the row may or may not have shown.
+    /// since then, which the row may or may not have shown. A row that tells what was known leaves
+    /// the view in place, and the tokens under it.
     pub(crate) fn note(&self, held: &Held<StoredConsent>, moment: Moment) -> Arc<Standing> {
         let consent = &held.record.consent;
-        let standing = Arc::new(Standing::of(consent));
+        let seen = Standing::of(consent);
         let mut views = self.write();
-        let holds = views.changes == moment.0;
-        let view = View { standing: standing.clone(), revision: held.revision, holds };
+        let trust = if views.changes == moment.0 { HOLDS } else { DOUBTED };
+        let last = views.by_partner.remove(&consent.partner).map(|view| view.standing);
+        let (same, other) = match last {
+            Some(last) if last.tells_the_same(&seen) => (Some(last), None),
+            last => (None, last),
+        };
+        other.inspect(|other| other.trust(GONE));
+        let standing = same.unwrap_or_else(|| Arc::new(seen));
+        standing.trust(trust);
+        let view = View { standing: standing.clone(), revision: held.revision };
         views.by_partner.insert(consent.partner, view);
         standing
     }
@@ -126,8 +162,9 @@ impl Standings {
     pub(crate) fn changed(&self, partner: TenantId, at: Option<Revision>) {
         let mut views = self.write();
         views.changes += 1;
-        if let Some(view) = views.by_partner.get_mut(&partner) {
-            view.holds &= at.is_some_and(|at| at <= view.revision);
+        let view = views.by_partner.get(&partner);
+        if let Some(view) = view.filter(|view| at.is_none_or(|at| at > view.revision)) {
+            view.standing.trust(DOUBTED);
         }
     }
 
@@ -135,14 +172,16 @@ impl Standings {
     pub(crate) fn doubt_all(&self) {
         let mut views = self.write();
         views.changes += 1;
-        views.by_partner.values_mut().for_each(|view| view.holds = false);
+        views.by_partner.values().for_each(|view| view.standing.trust(DOUBTED));
     }
 
     /// Nothing is known of the partner any more.
     pub(crate) fn forget(&self, partner: TenantId) {
         let mut views = self.write();
         views.changes += 1;
-        views.by_partner.remove(&partner);
+        if let Some(view) = views.by_partner.remove(&partner) {
+            view.standing.trust(GONE);
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Views> {
@@ -151,5 +190,17 @@ impl Standings {
 
     fn write(&self) -> RwLockWriteGuard<'_, Views> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A view that holds.
+    pub(crate) fn standing(generation: u64) -> Arc<Standing> {
+        let (flow, account) = (String::new(), AccountId::new("panel-1").expect("plain text"));
+        let trust = AtomicU8::new(HOLDS);
+        Arc::new(Standing { generation, flow, account, absence: None, trust })
     }
 }

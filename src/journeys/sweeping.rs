@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::journeys::cache::Cache;
 use crate::model::clock::Clock;
 use crate::storage::lease::{Errand, LeaseError, Leases};
 use crate::storage::ledger::Ledger;
@@ -47,6 +48,7 @@ impl Swept {
 pub(crate) struct Sweeper {
     pub(crate) ledger: Ledger,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cache: Arc<Cache>,
     /// Where the store is shared between processes.
     pub(crate) leases: Option<Leases>,
 }
@@ -72,6 +74,7 @@ impl Sweeper {
                 _ = stop.changed() => return,
                 () = self.clock.sleep(INTERVAL) => {}
             }
+            self.cache.sweep(self.clock.glance());
             if let Err(error) = self.sweep_alone().await {
                 tracing::debug!(%error, "a sweep was not finished");
             }

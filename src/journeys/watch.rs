@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::journeys::standing::Standings;
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, Glance, millis};
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError};
 use crate::storage::roll::Roll;
@@ -37,6 +37,8 @@ pub(crate) struct Watch {
     roll: Roll,
     /// When the last read that succeeded had begun, in milliseconds; `NEVER` before the first.
     looked_at: AtomicU64,
+    /// Whether others write at all.
+    is_shared: bool,
     /// How many reads there were.
     looks: AtomicU64,
     progress: Mutex<Progress>,
@@ -65,15 +67,15 @@ impl Watch {
         let (mark, marked_at) = (roll.mark(), clock.monotonic());
         let progress = Mutex::new(Progress { mark, marked_at, failure: None });
         let (looked_at, looks) = (AtomicU64::new(NEVER), AtomicU64::new(0));
-        Self { ledger, clock, standings, roll, looked_at, looks, progress }
+        let is_shared = ledger.promises(Kind::Consent).shared_between_processes;
+        Self { ledger, clock, standings, roll, looked_at, is_shared, looks, progress }
     }
 
     /// Makes sure that the views are true enough to act on for `partner`. Whoever comes first reads;
     /// those who wait for it share its outcome.
-    ///
-    /// A store that is not shared has no other writer, so there is nothing to read.
     pub(crate) async fn look(&self, partner: TenantId) -> Result<(), LedgerError> {
-        if self.is_recent() || !self.ledger.promises(Kind::Consent).shared_between_processes {
+        let now = Glance::new(self.clock.now(), self.clock.monotonic());
+        if self.is_recent(now) {
             return Ok(());
         }
         let before = self.looks.load(Ordering::Acquire);
@@ -94,9 +96,14 @@ impl Watch {
         outcome
     }
 
-    fn is_recent(&self) -> bool {
+    /// Whether the views may be acted on without a look. A store that is not shared has no other
+    /// writer, so there is nothing to read.
+    pub(crate) fn is_recent(&self, now: Glance) -> bool {
+        if !self.is_shared {
+            return true;
+        }
         let looked_at = self.looked_at.load(Ordering::Acquire);
-        let age = millis(self.clock.monotonic()).saturating_sub(looked_at);
+        let age = now.monotonic().saturating_sub(looked_at);
         looked_at != NEVER && u128::from(age) <= INTERVAL.as_millis()
     }
 
@@ -137,10 +144,6 @@ impl Watch {
         }
         page.records.last().map(|row| row.revision)
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(NEVER - 1)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 /// 1. `now` is the wall clock: it may jump, and is used only for what others stated as a date.
 /// 2. `monotonic` never steps back: it is used for ages and pauses within one process.
 /// 3. `sleep` ends once `monotonic` has advanced by the duration; dropping it cancels the wait.
+/// 4. `glance` shows both, late by a quarter of a second at most: it is asked at every hand-out of a
+///    token. Whoever has nothing cheaper leaves it as it is.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> SystemTime;
@@ -26,21 +29,103 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn monotonic(&self) -> Duration;
     /// Waits for `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
+    /// Both times, perhaps a little late.
+    fn glance(&self) -> Glance {
+        Glance::new(self.now(), self.monotonic())
+    }
+}
+
+/// Both times of a clock in whole milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    wall: u64,
+    monotonic: u64,
+}
+
+impl Glance {
+    /// The two times of one moment.
+    #[must_use]
+    pub fn new(now: SystemTime, monotonic: Duration) -> Self {
+        Self { wall: unix_millis(now), monotonic: millis(monotonic) }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) const fn wall(self) -> u64 {
+        self.wall
+    }
+
+    /// Milliseconds since the clock's own beginning.
+    pub(crate) const fn monotonic(self) -> u64 {
+        self.monotonic
+    }
 }
 
 /// The machine's own clock, with Tokio's timer.
+///
+/// The first of a process starts a thread that looks at the machine's clock four times a second, so
+/// that a glance costs no more than reading memory.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     started: Instant,
+    /// When it started by the ticker's count, in milliseconds.
+    offset: u64,
+    ticker: &'static Ticker,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
     #[must_use]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        let ticker = Ticker::of_this_process();
+        let started = Instant::now();
+        let offset = millis(started.saturating_duration_since(ticker.began));
+        Self { started, offset, ticker }
     }
 }
+
+/// Writes down the time now and then, for those who only glance.
+#[derive(Debug)]
+struct Ticker {
+    began: Instant,
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+    runs: AtomicBool,
+}
+
+impl Ticker {
+    fn of_this_process() -> &'static Self {
+        static TICKER: OnceLock<Ticker> = OnceLock::new();
+        static STARTED: OnceLock<()> = OnceLock::new();
+        let ticker = TICKER.get_or_init(|| Self {
+            began: Instant::now(),
+            wall: AtomicU64::new(0),
+            monotonic: AtomicU64::new(0),
+            runs: AtomicBool::new(false),
+        });
+        STARTED.get_or_init(|| {
+            ticker.tick();
+            let thread = std::thread::Builder::new().name("cpv-consent clock".to_owned());
+            let started = thread.spawn(|| ticker.run());
+            ticker.runs.store(started.is_ok(), Ordering::Relaxed);
+        });
+        ticker
+    }
+
+    fn run(&self) {
+        loop {
+            std::thread::sleep(TICK);
+            self.tick();
+        }
+    }
+
+    fn tick(&self) {
+        self.wall.store(unix_millis(SystemTime::now()), Ordering::Relaxed);
+        self.monotonic.store(millis(self.began.elapsed()), Ordering::Relaxed);
+    }
+}
+
+/// How late a glance may be.
+const TICK: Duration = Duration::from_millis(250);
 
 impl Default for SystemClock {
     fn default() -> Self {
@@ -59,6 +144,15 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn glance(&self) -> Glance {
+        let ticker = self.ticker;
+        if !ticker.runs.load(Ordering::Relaxed) {
+            return Glance::new(self.now(), self.monotonic());
+        }
+        let monotonic = ticker.monotonic.load(Ordering::Relaxed).saturating_sub(self.offset);
+        Glance { wall: ticker.wall.load(Ordering::Relaxed), monotonic }
     }
 }
 
@@ -169,6 +263,16 @@ impl Drop for VirtualSleep {
 /// Whole seconds since 1970; a time before that counts as 0.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Milliseconds since 1970; a time before that counts as 0.
+fn unix_millis(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// Whole milliseconds, as many as there is room for.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time that many seconds after 1970, held to the year 9999 so that no input can overflow.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
@@ -106,7 +107,7 @@ impl TenantId {
 /// The host's own customer record: opaque here, given to every invitation and request.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccountId(String);
+pub struct AccountId(Arc<str>);
 
 impl AccountId {
     /// Takes an identifier of 1 to 128 bytes without control characters.
@@ -122,7 +123,7 @@ impl AccountId {
         if text.chars().any(char::is_control) {
             return Err(Invalid::new("account id", "has a control character", EXPECTED));
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// The text as the host gave it.
@@ -142,7 +143,7 @@ impl TryFrom<String> for AccountId {
 
 impl From<AccountId> for String {
     fn from(account: AccountId) -> Self {
-        account.0
+        account.0.as_ref().to_owned()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -72,7 +72,9 @@ pub(crate) struct TokenEndpoint {
 #[derive(Debug)]
 pub(crate) struct TokenReply {
     pub(crate) access_token: AccessToken,
-    /// Counted from before the request was sent, so never too late.
+    /// What was left of its life when it came, counted from before the request was sent.
+    pub(crate) left: Duration,
+    /// When that is over, by the wall clock.
     pub(crate) expires_at: SystemTime,
     /// `None`: keep the old one.
     pub(crate) refresh_token: Option<RefreshToken>,
@@ -160,11 +162,12 @@ impl TokenEndpoint {
         let (url, scope) = (authority.token_url(), scopes.request_value(&self.cloud));
         let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
         let body = self.form(&url, grant, &scope).await?;
-        let sent_at = self.clock.now();
+        let sent_at = self.clock.monotonic();
         let reply = self.wire.send(post(&url, &request_id, body)).await?;
         let received_at = self.clock.now();
+        let took = self.clock.monotonic().saturating_sub(sent_at);
         self.forget_if_refused(&url, &reply);
-        let reading = reply::Reading { sent_at, received_at, request_id: &request_id };
+        let reading = reply::Reading { took, received_at, request_id: &request_id };
         reading.read(&reply, resource, &self.cloud)
     }
 

@@ -3,6 +3,7 @@
 //! Nobody waits for ever: who has waited too long gets [`Error::Busy`] (F-09).
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::Desk;
@@ -46,10 +47,24 @@ impl Desk {
         Ok(Turn { lease, _lane: lane })
     }
 
-    /// A bounded number at a time redeem at the partner's customers.
+    /// A bounded number at a time redeem at the partner's customers, in the order in which they
+    /// came. The queue may be long, as long as it moves.
     pub(super) async fn seat(&self, partner: TenantId) -> Result<Seat, Error> {
-        let seat = self.patiently(self.lanes.seat(partner)).await;
-        seat.ok_or(Error::Busy { partner })?.ok_or(Error::Closed)
+        let road = self.lanes.road(partner);
+        let mut waiting = pin!(road.seat());
+        loop {
+            let left = road.left();
+            match self.patiently(waiting.as_mut()).await {
+                Some(seat) => return seat.ok_or(Error::Closed),
+                None if road.left() == left => return Err(Error::Busy { partner }),
+                None => {}
+            }
+        }
+    }
+
+    /// Whether nobody waits for a caller's sake: then there is room for what can wait.
+    pub(super) fn has_room_for(&self, key: &CacheKey) -> bool {
+        key.partner == key.tenant || self.lanes.road(key.partner).has_room()
     }
 
     /// Where processes share access tokens, one of them asks and the others wait for its answer.

@@ -10,7 +10,8 @@ impl Fleet {
     fn sweeper(&self) -> Sweeper {
         let (ledger, clock) = (self.ledger(), Arc::new(self.clock.clone()));
         let leases = Leases::new(ledger.clone(), clock.clone(), "one".to_owned());
-        Sweeper { ledger, clock, leases: Some(leases) }
+        let cache = Arc::new(Cache::new(0));
+        Sweeper { ledger, clock, cache, leases: Some(leases) }
     }
 
     /// Records that nobody could open: what is due needs no key to be erased.

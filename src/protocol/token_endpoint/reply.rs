@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::Value;
 
+use crate::model::clock::later;
 use crate::model::cloud::Cloud;
 use crate::model::entra_error::{EntraError, Refusal};
 use crate::model::scope::{Resource, Scopes};
@@ -17,7 +18,8 @@ use super::{BadReply, IdTokenText, TokenError, TokenReply};
 
 /// What is known of the exchange besides the reply itself.
 pub(super) struct Reading<'a> {
-    pub(super) sent_at: SystemTime,
+    /// How long ago the request was sent, by a clock that does not jump.
+    pub(super) took: Duration,
     pub(super) received_at: SystemTime,
     pub(super) request_id: &'a str,
 }
@@ -50,11 +52,12 @@ impl Reading<'_> {
         if !kind.eq_ignore_ascii_case("Bearer") {
             return Err(BadReply("has no bearer token"));
         }
-        let lifetime = lifetime(members.whole_or_digits("expires_in")?);
+        let left = lifetime(members.whole_or_digits("expires_in")?).saturating_sub(self.took);
         let scope = members.text("scope")?;
         Ok(TokenReply {
             access_token: access_token(&mut members)?,
-            expires_at: self.sent_at + lifetime,
+            left,
+            expires_at: later(self.received_at, left),
             refresh_token: refresh_token(&mut members)?,
             id_token: id_token(&mut members)?,
             granted: scope.map(|text| Scopes::granted(&text, resource, cloud)),

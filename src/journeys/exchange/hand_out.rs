@@ -1,0 +1,304 @@
+//! From memory to the caller: what a panel does before every call it makes.
+//!
+//! A hit is no asynchronous work at all. Only what is not at hand becomes a task that is waited for.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Ask, Desk, Exchange, MARGIN};
+use crate::error::Error;
+use crate::journeys::cache::{CacheKey, Place};
+use crate::journeys::flight::Landing;
+use crate::journeys::offers::Offer;
+use crate::journeys::sharing::Shared;
+use crate::journeys::token::{Issue, Life, Token};
+use crate::model::clock::Glance;
+use crate::model::tenant::AccountId;
+
+/// An API that refuses two tokens within so many milliseconds refuses the user, not the token.
+const REFUSED_AGAIN: u64 = 300_000;
+/// After a successor could not be fetched ahead of time, the next try is made no sooner.
+const PAUSE_AHEAD: Duration = Duration::from_secs(30);
+
+impl Exchange {
+    /// A token without waiting: one that may be handed out as things were known a moment ago.
+    pub(super) fn at_hand(&self, ask: &Ask) -> Option<Token> {
+        if ask.instead_of.is_some() || ask.claims.is_some() {
+            return None;
+        }
+        let desk = &self.0;
+        let (now, account) = (desk.clock.glance(), ask.account.as_ref());
+        let place = Place::of(ask, desk.offers.find(&ask.resource)?);
+        let token = desk.cache.find(&place, |token| desk.may_hand_out(token, account, now))?;
+        self.handed_out(ask, &token, now);
+        Some(token)
+    }
+
+    /// Counts it, and has its successor fetched where that is due.
+    fn handed_out(&self, ask: &Ask, token: &Token, now: Glance) {
+        token.hit();
+        if token.begins_renewal(now) {
+            tokio::spawn(self.clone().renew_ahead(ask.clone(), token.clone()));
+        }
+    }
+
+    /// Fetches the successor of a token that still serves. A failure is told by events; the next
+    /// try is made a while later.
+    async fn renew_ahead(self, ask: Ask, token: Token) {
+        let desk = &self.0;
+        let generation = token.standing().generation;
+        let key = CacheKey::plain(ask.partner, generation, ask.tenant, ask.resource);
+        if desk.has_room_for(&key) {
+            if let Err(error) = self.fly(&key).await {
+                let _told = desk.serve_while_failing(&key, error);
+            }
+        }
+        desk.clock.sleep(PAUSE_AHEAD).await;
+        token.renewal_failed();
+    }
+
+    /// A token that is good for some minutes at least, from memory or from Entra.
+    async fn fetch(self, ask: Ask) -> Landing {
+        let desk = &self.0;
+        desk.check(&ask)?;
+        let standing = desk.standing(ask.partner).await?;
+        standing.admit(ask.partner, ask.account.as_ref())?;
+        let key = CacheKey {
+            partner: ask.partner,
+            generation: standing.generation,
+            tenant: ask.tenant,
+            resource: ask.resource,
+            instead: ask.instead_of.is_some(),
+            claims: ask.claims,
+        };
+        if let Some(refused) = ask.instead_of {
+            desk.take_back(&key, &refused).await?;
+        }
+        if let Some(token) = desk.at_hand(&key) {
+            token.hit();
+            return Ok(token);
+        }
+        let landing = self.fly(&key).await;
+        match landing {
+            Err(error) if key.claims.is_none() => desk.serve_while_failing(&key, error),
+            landing => landing,
+        }
+    }
+}
+
+impl Desk {
+    fn may_hand_out(&self, token: &Token, account: Option<&AccountId>, now: Glance) -> bool {
+        let standing = token.standing();
+        token.is_good(now)
+            && standing.holds()
+            && account.is_none_or(|account| standing.is_of(account))
+            && self.watch.is_recent(now)
+            && !self.closed.load(Ordering::Acquire)
+    }
+
+    /// A good token of the consent that this key speaks of.
+    pub(super) fn at_hand(&self, key: &CacheKey) -> Option<Token> {
+        if key.claims.is_some() {
+            return None;
+        }
+        let now = self.clock.glance();
+        self.find(key, |token| token.is_good(now))
+    }
+
+    /// One that needs no successor yet.
+    pub(super) fn fresh(&self, key: &CacheKey) -> Option<Token> {
+        let now = self.clock.glance();
+        self.at_hand(key).filter(|token| !token.life().wants_renewal(now))
+    }
+
+    /// One that lives at all.
+    pub(super) fn still_alive(&self, key: &CacheKey) -> Option<Token> {
+        let now = self.clock.glance();
+        self.find(key, |token| token.is_alive(now))
+    }
+
+    fn find(&self, key: &CacheKey, fits: impl Fn(&Token) -> bool) -> Option<Token> {
+        let standing = self.standings.last(key.partner)?;
+        if standing.generation != key.generation {
+            return None;
+        }
+        let place = Place::at(key, self.offers.find(&key.resource)?);
+        self.cache.find(&place, |token| Arc::ptr_eq(token.standing(), &standing) && fits(token))
+    }
+
+    /// What another process has shared, kept in memory from now on.
+    pub(super) async fn shared(&self, key: &CacheKey) -> Option<Token> {
+        if key.claims.is_some() || key.instead {
+            return None;
+        }
+        let asked = self.scopes(&key.resource);
+        let shared = self.sharing.find(key, &asked, MARGIN).await?;
+        let held = self.at_hand(key);
+        let ours = held.is_some_and(|held| held.secret().expose() == shared.secret.expose());
+        if ours { None } else { self.keep(key, shared).ok() }
+    }
+
+    /// Keeps a token and hands it out, unless its consent was lost or replaced meanwhile.
+    pub(super) fn keep(&self, key: &CacheKey, token: Shared) -> Landing {
+        let partner = key.partner;
+        let standing = self.standings.last(partner);
+        let standing = standing.filter(|standing| standing.generation == key.generation);
+        let standing = standing.ok_or(Error::Superseded { partner })?;
+        let offer = self.offers.find(&key.resource).ok_or(Error::Defect("an API was lost"))?;
+        let Shared { secret, scopes: granted, left } = token;
+        let life = Life::of(left, &*self.clock);
+        let (tenant, offer) = (key.tenant, offer.clone());
+        let place = Place::at(key, &offer);
+        let now = self.clock.glance();
+        let instead_until = if key.instead { now.monotonic() + REFUSED_AGAIN } else { 0 };
+        let issue = Issue { secret, tenant, offer, granted, standing, life, instead_until };
+        let token = Token::new(issue);
+        self.cache.keep(place, token.clone(), now);
+        Ok(token)
+    }
+
+    /// Nobody gets it any more. An API that refuses the very next one too does so for a reason that
+    /// no third would remove (F-15).
+    async fn take_back(&self, key: &CacheKey, refused: &Token) -> Result<(), Error> {
+        if refused.is_taken_back() {
+            return Ok(());
+        }
+        if let Some(left) = refused.was_instead(self.clock.glance()) {
+            let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
+            return Err(Error::TokenRefused { partner, tenant, resource, left });
+        }
+        refused.take_back();
+        self.sharing.take_back(key, &self.scopes(&key.resource)).await;
+        Ok(())
+    }
+}
+
+impl Place {
+    fn of(ask: &Ask, offer: &Offer) -> Self {
+        Self { partner: ask.partner, tenant: ask.tenant, offer: offer.number }
+    }
+
+    fn at(key: &CacheKey, offer: &Offer) -> Self {
+        Self { partner: key.partner, tenant: key.tenant, offer: offer.number }
+    }
+}
+
+/// A token to come: at once if one is at hand, or else when Entra has answered.
+#[must_use = "nothing is asked until this is awaited"]
+pub struct Answer<'b> {
+    from: Source<'b>,
+    fetching: Option<Fetching>,
+}
+
+type Fetching = Pin<Box<dyn Future<Output = Landing> + Send>>;
+
+enum Source<'b> {
+    Desk(&'b Exchange, Ask),
+    Access(&'b Access),
+}
+
+impl Source<'_> {
+    fn at_hand(&self) -> Option<Token> {
+        match self {
+            Self::Desk(exchange, ask) => exchange.at_hand(ask),
+            Self::Access(access) => access.at_hand(),
+        }
+    }
+
+    fn fetch(&self) -> Fetching {
+        let (exchange, ask) = match self {
+            Self::Desk(exchange, ask) => (*exchange, ask),
+            Self::Access(access) => (&access.exchange, &access.ask),
+        };
+        Box::pin(exchange.clone().fetch(ask.clone()))
+    }
+}
+
+impl<'b> Answer<'b> {
+    pub(crate) const fn to(exchange: &'b Exchange, ask: Ask) -> Self {
+        Self { from: Source::Desk(exchange, ask), fetching: None }
+    }
+}
+
+impl Future for Answer<'_> {
+    type Output = Landing;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landing> {
+        let Self { from, fetching } = &mut *self;
+        let fetching = match fetching {
+            Some(fetching) => fetching,
+            None => match from.at_hand() {
+                Some(token) => return Poll::Ready(Ok(token)),
+                None => fetching.insert(from.fetch()),
+            },
+        };
+        fetching.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+/// One API of one tenant, looked up once: for a loop that asks for its token at every turn.
+///
+/// It owns what it needs and may outlive the broker's other handles. Each hand-out is judged as any
+/// other is: a withdrawal in another process stops it within five seconds.
+pub struct Access {
+    exchange: Exchange,
+    ask: Ask,
+    held: RwLock<Option<Token>>,
+}
+
+impl Access {
+    pub(crate) fn new(exchange: Exchange, ask: Ask) -> Self {
+        Self { exchange, ask, held: RwLock::default() }
+    }
+
+    /// The token, as [`Partner::token`](crate::Partner::token) gives it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn token(&self) -> Answer<'_> {
+        Answer { from: Source::Access(self), fetching: None }
+    }
+
+    fn at_hand(&self) -> Option<Token> {
+        let desk = &self.exchange.0;
+        let (now, account) = (desk.clock.glance(), self.ask.account.as_ref());
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let good = held.as_ref().filter(|token| desk.may_hand_out(token, account, now)).cloned();
+        drop(held);
+        match good {
+            Some(token) => {
+                self.exchange.handed_out(&self.ask, &token, now);
+                Some(token)
+            }
+            None => self.look_up(),
+        }
+    }
+
+    /// From the cache, where what was fetched last lies too.
+    fn look_up(&self) -> Option<Token> {
+        let token = self.exchange.at_hand(&self.ask);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = token.clone();
+        token
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Access")
+            .field("partner", &self.ask.partner)
+            .field("tenant", &self.ask.tenant)
+            .field("resource", &self.ask.resource)
+            .finish_non_exhaustive()
+    }
+}
