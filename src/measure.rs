@@ -5,6 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
+use crate::broker::Broker;
+use crate::error::Error;
+use crate::journeys::cache::Place;
 use crate::model::clock::VirtualClock;
 use crate::model::cloud::Realm;
 use crate::model::consent::{
@@ -132,4 +135,50 @@ fn consent(partner: TenantId, length: usize) -> StoredConsent {
     };
     let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
     StoredConsent { consent, token: Some(StoredToken(token)) }
+}
+
+/// A place in the cache of access tokens, as a key for other maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenPlace(Place);
+
+impl TokenPlace {
+    /// The place of Partner Center's token for this tenant by this partner's consent.
+    #[must_use]
+    pub const fn new(partner: TenantId, tenant: TenantId) -> Self {
+        Self(Place { partner, tenant, offer: 0 })
+    }
+
+    /// What the cache spreads places over its shelves by.
+    #[must_use]
+    pub fn spread(&self) -> usize {
+        self.0.spread()
+    }
+}
+
+/// Gives a broker so many partners, unless it has them, each with tokens of so many bytes for Partner Center at so many
+/// customers.
+///
+/// # Errors
+/// What the store or the ring says.
+pub async fn plant(
+    broker: &Broker,
+    partners: u64,
+    customers: u64,
+    length: usize,
+) -> Result<(), Error> {
+    for number in 0..partners {
+        match broker.ledger.insert(&consent(partner(number), 1000)).await {
+            Ok(_) | Err(LedgerError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let tenants = (0..customers).map(|of| customer(number, of));
+        broker.exchange.plant(partner(number), tenants, length).await?;
+    }
+    Ok(())
+}
+
+/// The tenant of a partner's customer.
+#[must_use]
+pub fn customer(of: u64, number: u64) -> TenantId {
+    partner((1 << 47) + (of << 20) + number)
 }

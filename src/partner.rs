@@ -61,6 +61,7 @@ pub struct Partner<'b> {
 impl<'b> Partner<'b> {
     /// One of its customers.
     #[must_use]
+    #[inline]
     pub fn customer(&self, tenant: TenantId) -> Customer<'b> {
         Customer { partner: self.clone(), tenant }
     }
@@ -74,6 +75,7 @@ impl<'b> Partner<'b> {
     /// [`Error::NoConsent`] and [`Error::Suspended`] without a request; [`Error::Entra`] when Entra
     /// refuses; [`Error::ScopesMissing`] when less was granted than is registered; [`Error::Unsaved`]
     /// while the store refuses the last rotation; [`Error::Refused`] at another account's door.
+    #[inline]
     pub fn token(&self, resource: Resource) -> TokenRequest<'b> {
         self.request(self.tenant, resource)
     }
@@ -84,6 +86,7 @@ impl<'b> Partner<'b> {
         self.token(resource).access()
     }
 
+    #[inline]
     fn request(&self, tenant: TenantId, resource: Resource) -> TokenRequest<'b> {
         let (partner, account) = (self.tenant, self.account.clone());
         let ask = Ask { partner, account, tenant, resource, instead_of: None, claims: None };
@@ -191,6 +194,7 @@ impl<'b> IntoFuture for TokenRequest<'b> {
     type Output = Result<Token, Error>;
     type IntoFuture = Answer<'b>;
 
+    #[inline]
     fn into_future(self) -> Answer<'b> {
         Answer::to(self.exchange, self.ask)
     }

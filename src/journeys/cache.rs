@@ -85,6 +85,7 @@ impl Cache {
     }
 
     /// The token at this place, if it fits.
+    #[inline]
     pub(crate) fn find(&self, place: &Place, fits: impl FnOnce(&Token) -> bool) -> Option<Token> {
         let shelf = self.shelf(place).0.read().unwrap_or_else(PoisonError::into_inner);
         shelf.get(place).filter(|token| fits(token)).cloned()
@@ -163,6 +164,7 @@ impl Cache {
         self.past_hits.fetch_add(token.hits(), Ordering::Relaxed);
     }
 
+    #[inline]
     fn shelf(&self, place: &Place) -> &Shelf {
         &self.shelves[place.spread() % SHELVES]
     }
@@ -170,10 +172,11 @@ impl Cache {
 
 impl Place {
     /// Spreads places over shelves. Whoever could choose all their ids would gain a slower shelf.
-    fn spread(&self) -> usize {
+    #[inline]
+    pub(crate) fn spread(&self) -> usize {
         let half = |id: &TenantId| {
-            let (_, low) = id.as_bytes().split_at(8);
-            low.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte))
+            let [.., a, b, c, d, e, f, g, h] = *id.as_bytes();
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h])
         };
         let mixed =
             half(&self.tenant) ^ half(&self.partner).rotate_left(17) ^ u64::from(self.offer);

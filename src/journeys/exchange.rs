@@ -35,6 +35,8 @@ use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod hand_out;
 mod lane;
+#[cfg(feature = "measure")]
+mod plant;
 mod rotation;
 mod turn;
 mod unsaved;

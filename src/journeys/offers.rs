@@ -48,6 +48,7 @@ impl Offers {
         Self((0..).zip(resources).map(offer).collect())
     }
 
+    #[inline]
     pub(crate) fn find(&self, resource: &Resource) -> Option<&Arc<Offer>> {
         self.0.iter().find(|offer| offer.resource == *resource)
     }

@@ -40,6 +40,7 @@ impl Standing {
     }
 
     /// Whether a hand-out may act on it as it is.
+    #[inline]
     pub(crate) fn holds(&self) -> bool {
         self.trust.load(Ordering::Acquire) == HOLDS
     }
@@ -61,6 +62,7 @@ impl Standing {
     }
 
     /// Whether it is bound to this account.
+    #[inline]
     pub(crate) fn is_of(&self, account: &AccountId) -> bool {
         self.account == *account
     }

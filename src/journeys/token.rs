@@ -18,21 +18,24 @@ use crate::model::tenant::TenantId;
 #[derive(Clone)]
 pub struct Token(Arc<Issued>);
 
+/// What every hand-out looks at stands first, beside the count of those who hold it: together they
+/// are as much as a processor fetches at once.
+#[repr(C)]
 struct Issued {
-    secret: AccessToken,
-    tenant: TenantId,
-    offer: Arc<Offer>,
-    scopes: Arc<Scopes>,
+    life: Life,
     /// The view of the consent under which it was fetched.
     standing: Arc<Standing>,
-    life: Life,
-    /// An API has refused it, or another token took its place.
+    hits: AtomicU64,
+    /// An API has refused it, or it was taken out of the cache.
     over: AtomicBool,
     being_renewed: AtomicBool,
-    hits: AtomicU64,
     /// Until then (by the monotonic clock, in milliseconds) it is known that the API has refused the
     /// one before it too.
     instead_until: u64,
+    tenant: TenantId,
+    offer: Arc<Offer>,
+    scopes: Arc<Scopes>,
+    secret: AccessToken,
 }
 
 /// What a token is made of.
@@ -103,6 +106,7 @@ impl Token {
         &self.0.life
     }
 
+    #[inline]
     pub(crate) fn standing(&self) -> &Arc<Standing> {
         &self.0.standing
     }
@@ -112,6 +116,7 @@ impl Token {
         self.0.over.store(true, Ordering::Release);
     }
 
+    #[inline]
     pub(crate) fn is_taken_back(&self) -> bool {
         self.0.over.load(Ordering::Acquire)
     }
@@ -129,6 +134,7 @@ impl Token {
     }
 
     /// Whether it was not taken back, and has some life left beyond its margin.
+    #[inline]
     pub(crate) fn is_good(&self, now: Glance) -> bool {
         self.0.life.is_good(now) && !self.is_taken_back()
     }
@@ -140,6 +146,7 @@ impl Token {
 
     /// True for the first to say so: it is time to fetch its successor. It stays so until
     /// [`renewal_failed`](Self::renewal_failed).
+    #[inline]
     pub(crate) fn begins_renewal(&self, now: Glance) -> bool {
         self.0.life.wants_renewal(now)
             && !self.0.being_renewed.load(Ordering::Relaxed)
@@ -151,6 +158,7 @@ impl Token {
     }
 
     /// Handed out once more.
+    #[inline]
     pub(crate) fn hit(&self) {
         self.0.hits.fetch_add(1, Ordering::Relaxed);
     }
@@ -211,11 +219,13 @@ impl Life {
         self.lasts(now, u64::from(self.margin))
     }
 
+    #[inline]
     fn lasts(&self, now: Glance, margin: u64) -> bool {
         now.monotonic().saturating_add(margin) < self.ends_monotonic
             && now.wall().saturating_add(margin) < self.ends_wall
     }
 
+    #[inline]
     pub(crate) fn wants_renewal(&self, now: Glance) -> bool {
         !self.lasts(now, u64::from(self.ahead))
     }

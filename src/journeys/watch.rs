@@ -98,6 +98,7 @@ impl Watch {
 
     /// Whether the views may be acted on without a look. A store that is not shared has no other
     /// writer, so there is nothing to read.
+    #[inline]
     pub(crate) fn is_recent(&self, now: Glance) -> bool {
         if !self.is_shared {
             return true;

@@ -26,6 +26,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> SystemTime;
     /// Time since some fixed moment, never stepping back.
+    #[inline]
     fn monotonic(&self) -> Duration;
     /// Waits for `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
@@ -50,6 +51,7 @@ impl Glance {
     }
 
     /// Milliseconds since 1970.
+    #[inline]
     pub(crate) const fn wall(self) -> u64 {
         self.wall
     }

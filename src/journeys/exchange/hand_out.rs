@@ -27,6 +27,7 @@ const PAUSE_AHEAD: Duration = Duration::from_secs(30);
 
 impl Exchange {
     /// A token without waiting: one that may be handed out as things were known a moment ago.
+    #[inline]
     pub(super) fn at_hand(&self, ask: &Ask) -> Option<Token> {
         if ask.instead_of.is_some() || ask.claims.is_some() {
             return None;
@@ -40,6 +41,7 @@ impl Exchange {
     }
 
     /// Counts it, and has its successor fetched where that is due.
+    #[inline]
     fn handed_out(&self, ask: &Ask, token: &Token, now: Glance) {
         token.hit();
         if token.begins_renewal(now) {
@@ -92,6 +94,7 @@ impl Exchange {
 }
 
 impl Desk {
+    #[inline]
     fn may_hand_out(&self, token: &Token, account: Option<&AccountId>, now: Glance) -> bool {
         let standing = token.standing();
         token.is_good(now)
@@ -220,6 +223,7 @@ impl Source<'_> {
 }
 
 impl<'b> Answer<'b> {
+    #[inline]
     pub(crate) const fn to(exchange: &'b Exchange, ask: Ask) -> Self {
         Self { from: Source::Desk(exchange, ask), fetching: None }
     }
@@ -228,6 +232,7 @@ impl<'b> Answer<'b> {
 impl Future for Answer<'_> {
     type Output = Landing;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landing> {
         let Self { from, fetching } = &mut *self;
         let fetching = match fetching {

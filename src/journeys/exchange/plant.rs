@@ -1,0 +1,33 @@
+//! Tokens that nobody has fetched, for this crate's own benches.
+
+use std::time::Duration;
+
+use super::Exchange;
+use crate::error::Error;
+use crate::journeys::cache::CacheKey;
+use crate::journeys::sharing::Shared;
+use crate::model::scope::Resource;
+use crate::model::secret::AccessToken;
+use crate::model::tenant::TenantId;
+
+impl Exchange {
+    /// Holds tokens of this length for Partner Center at these tenants.
+    pub(crate) async fn plant(
+        &self,
+        partner: TenantId,
+        tenants: impl Iterator<Item = TenantId>,
+        length: usize,
+    ) -> Result<(), Error> {
+        let desk = &self.0;
+        let generation = desk.standing(partner).await?.generation;
+        let scopes = desk.scopes(&Resource::PartnerCenter);
+        for tenant in tenants {
+            let key = CacheKey::plain(partner, generation, tenant, Resource::PartnerCenter);
+            let (secret, left) = (AccessToken::new("x".repeat(length))?, DAY);
+            desk.keep(&key, Shared { secret, scopes: scopes.clone(), left })?;
+        }
+        Ok(())
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
