@@ -26,7 +26,6 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> SystemTime;
     /// Time since some fixed moment, never stepping back.
-    #[inline]
     fn monotonic(&self) -> Duration;
     /// Waits for `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
@@ -57,6 +56,7 @@ impl Glance {
     }
 
     /// Milliseconds since the clock's own beginning.
+    #[inline]
     pub(crate) const fn monotonic(self) -> u64 {
         self.monotonic
     }

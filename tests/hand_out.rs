@@ -1,0 +1,14 @@
+//! What lies between a caller and Entra: successors ahead of time, tokens that an API refuses, and a
+//! road that is shared fairly.
+
+#![allow(unreachable_pub)] // its modules are of one program
+
+#[path = "hand_out/ahead.rs"]
+mod ahead;
+#[path = "hand_out/fairness.rs"]
+mod fairness;
+#[path = "hand_out/refusals.rs"]
+mod refusals;
+#[path = "hand_out/wires.rs"]
+mod wires;
+mod world;

@@ -1,0 +1,89 @@
+//! An API has refused a token that was thought good.
+
+use cpv_consent::{Error, Remedy, Resource};
+
+use crate::world::{HOUR, World};
+
+#[tokio::test]
+async fn a_refused_token_is_replaced_once_for_all_who_say_so() {
+    // F-15
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let customer = broker.partner(world.contoso).customer(world.fabrikam);
+    let handle = customer.access(Resource::Graph);
+    let refused = customer.token(Resource::Graph).await.expect("a token");
+    handle.token().await.expect("the same");
+    world.entra.forget_ledger();
+    let callers = (0..100).map(|_| {
+        let (broker, refused) = (broker.clone(), refused.clone());
+        let (contoso, fabrikam) = (world.contoso, world.fabrikam);
+        tokio::spawn(async move {
+            let customer = broker.partner(contoso).customer(fabrikam);
+            customer.token(Resource::Graph).instead_of(&refused).await
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for caller in callers {
+        let token = caller.await.expect("no panic").expect("another token");
+        assert_ne!(token.secret().expose(), refused.secret().expose());
+    }
+    assert_eq!(world.entra.ledger().len(), 1);
+    for token in [customer.token(Resource::Graph).await, handle.token().await] {
+        let token = token.expect("the new one");
+        assert_ne!(token.secret().expose(), refused.secret().expose());
+    }
+    assert_eq!(world.entra.ledger().len(), 1, "from memory");
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_the_next_token_too_gets_no_third() {
+    // F-15
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let first = partner.token(Resource::PartnerCenter).await.expect("a token");
+    let second = partner.token(Resource::PartnerCenter).instead_of(&first).await.expect("another");
+    world.entra.forget_ledger();
+    for _ in 0..10 {
+        let third = partner.token(Resource::PartnerCenter).instead_of(&second).await;
+        let error = third.expect_err("it is not about the token");
+        assert!(matches!(error, Error::TokenRefused { .. }), "{error}");
+        assert!(matches!(error.remedy(), Remedy::Retry { after } if after <= HOUR));
+    }
+    assert_eq!(world.entra.ledger().len(), 0);
+    world.clock.advance(HOUR / 12);
+    let third = partner.token(Resource::PartnerCenter).instead_of(&second).await;
+    third.expect("after five minutes it may be about the token again");
+}
+
+#[tokio::test]
+async fn an_old_complaint_takes_nothing_from_those_who_have_a_newer_token() {
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let old = partner.token(Resource::PartnerCenter).await.expect("a token");
+    let new = partner.token(Resource::PartnerCenter).instead_of(&old).await.expect("another");
+    world.entra.forget_ledger();
+    let again = partner.token(Resource::PartnerCenter).instead_of(&old).await.expect("the new one");
+    assert_eq!(again.secret().expose(), new.secret().expose());
+    assert_eq!(world.entra.ledger().len(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_token_comes_back_from_no_other_process() {
+    // F-15
+    let world = World::new().await;
+    let one = world.builder(world.store().await).share_access_tokens().build().await;
+    let one = one.expect("a broker");
+    world.onboard(&one).await;
+    let other = world.builder(world.store().await).share_access_tokens().build().await;
+    let other = other.expect("a broker");
+    let partner = one.partner(world.contoso);
+    let refused = partner.token(Resource::PartnerCenter).await.expect("a token");
+    partner.token(Resource::PartnerCenter).instead_of(&refused).await.expect("another");
+    let shared = other.partner(world.contoso).token(Resource::PartnerCenter).await.expect("shared");
+    assert_ne!(shared.secret().expose(), refused.secret().expose());
+}
