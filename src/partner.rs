@@ -6,6 +6,7 @@ use std::pin::Pin;
 use crate::broker::Broker;
 use crate::error::Error;
 use crate::journeys::cache::Token;
+use crate::journeys::diagnosis::Diagnosis;
 use crate::journeys::exchange::Ask;
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::model::consent::Consent;
@@ -76,6 +77,21 @@ impl<'b> Partner<'b> {
     /// while the store refuses the last rotation; [`Error::Refused`] at another account's door.
     pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
         self.ask(self.tenant, resource).await
+    }
+
+    /// Whether a token is to be had now, and if not, whose turn it is: one is asked for as by
+    /// [`token`](Self::token).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at another account's door; [`Error::Closed`]. Any other failure is what the
+    /// diagnosis is about.
+    pub async fn diagnose(&self, resource: Resource) -> Result<Diagnosis, Error> {
+        self.examine(self.tenant, resource).await
+    }
+
+    async fn examine(&self, tenant: TenantId, resource: Resource) -> Result<Diagnosis, Error> {
+        let (partner, account) = (self.tenant, self.account.clone());
+        self.broker.diagnostics.examine(Ask { partner, account, tenant, resource }).await
     }
 
     async fn ask(&self, tenant: TenantId, resource: Resource) -> Result<Token, Error> {
@@ -149,6 +165,15 @@ impl Customer<'_> {
     /// As [`Partner::token`]. A refusal here never moves the partner's consent.
     pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
         self.partner.ask(self.tenant, resource).await
+    }
+
+    /// Whether a token is to be had now, and if not, whether it is the partner's turn or the
+    /// customer's: one for Partner Center is asked for at the partner first, then this one here.
+    ///
+    /// # Errors
+    /// As [`Partner::diagnose`].
+    pub async fn diagnose(&self, resource: Resource) -> Result<Diagnosis, Error> {
+        self.partner.examine(self.tenant, resource).await
     }
 }
 

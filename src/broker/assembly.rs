@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
+use crate::journeys::casebook::Casebook;
+use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Tools};
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
@@ -40,8 +42,19 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
-    let standings = Arc::default();
-    let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
+    let (standings, casebook) = (Arc::default(), Casebook::default());
+    let shared = Shared {
+        app,
+        clock,
+        speech,
+        ledger,
+        roll,
+        leases,
+        standings,
+        sharing,
+        casebook,
+        observers,
+    };
     Ok(shared.broker(parts.policy, parts.mfa_probe))
 }
 
@@ -81,16 +94,18 @@ struct Shared {
     leases: Option<Leases>,
     standings: Arc<Standings>,
     sharing: Sharing,
+    casebook: Casebook,
     observers: Observers,
 }
 
 impl Shared {
     fn broker(self, policy: Policy, probe_path: String) -> Broker {
-        let sweeper = self.sweeper();
+        let (sweeper, exchange) = (self.sweeper(), self.exchange());
         Broker {
             transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
-            exchange: self.exchange(),
+            diagnostics: self.diagnostics(exchange.clone()),
+            exchange,
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
@@ -114,6 +129,7 @@ impl Shared {
             partner_center: PartnerCenter::new(wire, self.app.cloud().clone()),
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
+            casebook: self.casebook.clone(),
             observers: self.observers.clone(),
         })
     }
@@ -129,8 +145,19 @@ impl Shared {
             watch: self.watch(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
+            casebook: self.casebook.clone(),
             observers: self.observers.clone(),
         })
+    }
+
+    fn diagnostics(&self, exchange: Exchange) -> Diagnostics {
+        Diagnostics {
+            app: self.app.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            casebook: self.casebook.clone(),
+            exchange,
+        }
     }
 
     fn watch(&self) -> Watch {
