@@ -3,7 +3,7 @@
 use cpv_consent::emulator::{Failure, Rule};
 use cpv_consent::{Basis, Callback, Error, Party, Remedy};
 
-use crate::world::World;
+use crate::world::{SECRET, World};
 use crate::{json, lines, refusal};
 
 #[tokio::test]
@@ -73,3 +73,33 @@ async fn a_consent_that_entra_refused_is_remembered_too() {
     assert_eq!((found.number(), found.whose_turn()), (Some(7_000_222), Some(Party::Vendor)));
     assert_eq!(json(&found)["consent"]["state"], "never");
 }
+
+#[tokio::test]
+async fn what_entra_wrote_is_not_remembered() {
+    // R-136
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let body = serde_json::json!({
+        "error": "invalid_grant",
+        "error_description": format!("AADSTS65001: canary of {SECRET}\r\nresult  works"),
+        "error_codes": [65001],
+        "suberror": "canary words",
+        "trace_id": TRACE,
+        "correlation_id": "canary\nresult  works",
+        "timestamp": "canary",
+        "claims": r#"{"access_token":{"canary":null}}"#,
+    });
+    let reply = Failure::reply(400, "application/json", body.to_string());
+    world.entra.fail_tokens(Rule::any().tenant(world.fabrikam), reply);
+    let asked = crate::customer(&broker, &world, world.fabrikam).await;
+    let found = broker.diagnosis_of(TRACE).await.expect("remembered");
+    for diagnosis in [asked, found] {
+        let shown = format!("{diagnosis}\n{diagnosis:?}\n{}", json(&diagnosis));
+        assert!(!shown.contains("canary") && !shown.contains(SECRET), "{shown}");
+        assert_eq!((diagnosis.works(), diagnosis.number()), (false, Some(65001)));
+        lines(&diagnosis);
+    }
+}
+
+const TRACE: &str = "0a1b2c3d-1111-4222-8333-444455556666";
