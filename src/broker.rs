@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::error::Error;
+use crate::journeys::diagnosis::{Diagnosis, Diagnostics};
 use crate::journeys::exchange::Exchange;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Found, FoundId, Onboarding};
@@ -40,6 +41,7 @@ use self::chores::Chores;
 pub struct Broker {
     pub(crate) onboarding: Onboarding,
     pub(crate) exchange: Exchange,
+    pub(crate) diagnostics: Diagnostics,
     pub(crate) offboarding: Offboarding,
     pub(crate) rekeying: Rekeying,
     pub(crate) transfer: Transfer,
@@ -140,6 +142,21 @@ impl Broker {
         from: impl Read + Send + 'static,
     ) -> Import<'b> {
         Import::new(&self.transfer, key, code, from)
+    }
+
+    /// A refusal of Entra's, found again by its correlation or trace id, with the partner's consent as
+    /// it stands now. Each process remembers its own newest 4096; `None` where it is not among them.
+    pub async fn diagnosis_of(&self, id: &str) -> Option<Diagnosis> {
+        self.diagnostics.of_id(id).await
+    }
+
+    /// What a pasted text is about, such as `AADSTS65001: … Trace ID: … Correlation ID: …`.
+    ///
+    /// An id in it that this process remembers leads to the case. Else its numbers alone say what they
+    /// mean, and what to do at either tenant that may have answered so. `None` where it has neither.
+    /// Only its first 64 kB are read, and nothing but numbers and ids is taken from it.
+    pub async fn diagnose_text(&self, text: &str) -> Option<Diagnosis> {
+        self.diagnostics.of_text(text).await
     }
 
     /// Opens every record of this application and names those that are damaged.

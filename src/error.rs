@@ -18,6 +18,13 @@ use crate::storage::store::StoreError;
 use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::HttpError;
 
+#[cfg(test)]
+mod page;
+mod remedy;
+
+pub use remedy::{Party, Remedy};
+use remedy::{SOON, entra_remedy, refused_remedy, standing_remedy};
+
 /// Any failure of this crate. Cheap to clone, since callers who wait together share it.
 ///
 /// Ask it for its [`remedy`](Error::remedy) and branch on that; log the error itself, which holds no
@@ -176,40 +183,6 @@ pub enum Absence {
     Withdrawn,
 }
 
-/// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Remedy {
-    /// Wait, then ask again.
-    Retry {
-        /// How long at least.
-        after: Duration,
-    },
-    /// The partner must consent again.
-    AskConsentAgain {
-        /// What Entra wants proven then, to be passed on with the request.
-        claims: Option<String>,
-    },
-    /// The application needs a consent in the customer's tenant.
-    GrantInCustomer,
-    /// The delegated administration of this customer is missing or insufficient.
-    FixRelationship {
-        /// The customer.
-        customer: TenantId,
-    },
-    /// An administrator of a tenant must act.
-    AskAdministrator {
-        /// Whose.
-        tenant: TenantId,
-        /// About what.
-        why: Cause,
-    },
-    /// The vendor must mend its registration, credential, settings or store.
-    FixRegistration,
-    /// Somebody broke a rule of the protocol, or this crate is wrong: report it with the error.
-    ReportDefect,
-}
-
 impl Error {
     /// Whose turn it is.
     #[must_use]
@@ -280,90 +253,6 @@ impl From<LedgerError> for Error {
                 Self::Damaged { kind: kind.name(), partner }
             }
         }
-    }
-}
-
-const SOON: Duration = Duration::from_secs(30);
-
-fn entra_remedy(partner: Option<TenantId>, tenant: Option<TenantId>, error: &EntraError) -> Remedy {
-    let cause = error.cause();
-    if cause.is_transient() {
-        return Remedy::Retry { after: error.retry_after().unwrap_or(SOON) };
-    }
-    let claims = error.claims().map(str::to_owned);
-    match (partner, tenant) {
-        (Some(partner), Some(customer)) if partner != customer => {
-            customer_remedy(partner, customer, cause, claims)
-        }
-        (Some(partner), _) => partner_remedy(partner, cause, claims),
-        (None, _) => first_contact_remedy(cause, claims),
-    }
-}
-
-fn customer_remedy(
-    partner: TenantId,
-    customer: TenantId,
-    cause: Cause,
-    claims: Option<String>,
-) -> Remedy {
-    match cause {
-        Cause::ConsentMissing | Cause::ApplicationMissing | Cause::AdminApprovalRequired => {
-            Remedy::GrantInCustomer
-        }
-        Cause::RelationshipMissing
-        | Cause::AccountNotFound
-        | Cause::TenantUnknown
-        | Cause::TenantGone => Remedy::FixRelationship { customer },
-        Cause::ConditionalAccess
-        | Cause::DeviceRequired
-        | Cause::CrossTenantPolicy
-        | Cause::ApplicationDisabled
-        | Cause::ResourceMissing => Remedy::AskAdministrator { tenant: customer, why: cause },
-        _ => partner_remedy(partner, cause, claims),
-    }
-}
-
-fn partner_remedy(partner: TenantId, cause: Cause, claims: Option<String>) -> Remedy {
-    match cause {
-        Cause::ConditionalAccess
-        | Cause::DeviceRequired
-        | Cause::CrossTenantPolicy
-        | Cause::ResourceMissing
-        | Cause::PasswordReset
-        | Cause::AccountLocked
-        | Cause::AccountDisabled
-        | Cause::AccountAtRisk
-        | Cause::AccountNotFound
-        | Cause::NotAssigned
-        | Cause::TenantGone => Remedy::AskAdministrator { tenant: partner, why: cause },
-        Cause::ApplicationMissing => Remedy::AskConsentAgain { claims },
-        _ => first_contact_remedy(cause, claims),
-    }
-}
-
-fn first_contact_remedy(cause: Cause, claims: Option<String>) -> Remedy {
-    match cause {
-        Cause::RegistrationIncomplete
-        | Cause::ApplicationDisabled
-        | Cause::ApplicationMissing
-        | Cause::CredentialRejected
-        | Cause::RedirectRefused
-        | Cause::TenantUnknown
-        | Cause::CloudMismatch => Remedy::FixRegistration,
-        Cause::RequestMalformed | Cause::Looping | Cause::Unknown => Remedy::ReportDefect,
-        _ => Remedy::AskConsentAgain { claims },
-    }
-}
-
-fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
-    partner_remedy(partner, cause, None)
-}
-
-fn refused_remedy(refused: &Refused) -> Remedy {
-    match refused {
-        Refused::HomeTenant(_) => Remedy::FixRegistration,
-        Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
-        _ => Remedy::AskConsentAgain { claims: None },
     }
 }
 

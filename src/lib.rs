@@ -16,8 +16,9 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │ onboarding │
-//!              exchange │ offboarding │ rekeying │ sweeping │ scan │ transfer
+//!  journeys/   standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │ casebook │
+//!              onboarding │ exchange │ diagnosis │ offboarding │ rekeying │ sweeping │ scan │
+//!              transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
@@ -42,7 +43,8 @@ pub mod emulator;
 pub mod measure;
 
 pub use broker::{Broker, BrokerBuilder};
-pub use error::{Absence, Error, Remedy};
+pub use error::{Absence, Error, Party, Remedy};
+pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use crate::broker::Broker;
 use crate::error::Error;
+use crate::journeys::diagnosis::Diagnosis;
 use crate::journeys::exchange::{Access, Answer, Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::journeys::token::Token;
@@ -84,6 +85,20 @@ impl<'b> Partner<'b> {
     #[must_use]
     pub fn access(&self, resource: Resource) -> Access {
         self.token(resource).access()
+    }
+
+    /// Whether a token is to be had now, and if not, whose turn it is: one is asked for as by
+    /// [`token`](Self::token).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at another account's door; [`Error::Closed`]. Any other failure is what the
+    /// diagnosis is about.
+    pub async fn diagnose(&self, resource: Resource) -> Result<Diagnosis, Error> {
+        self.examine(self.tenant, resource).await
+    }
+
+    async fn examine(&self, tenant: TenantId, resource: Resource) -> Result<Diagnosis, Error> {
+        self.broker.diagnostics.examine(self.request(tenant, resource).ask).await
     }
 
     #[inline]
@@ -166,6 +181,15 @@ impl<'b> Customer<'b> {
     pub fn access(&self, resource: Resource) -> Access {
         self.token(resource).access()
     }
+
+    /// Whether a token is to be had now, and if not, whether it is the partner's turn or the
+    /// customer's: one for Partner Center is asked for at the partner first, then this one here.
+    ///
+    /// # Errors
+    /// As [`Partner::diagnose`].
+    pub async fn diagnose(&self, resource: Resource) -> Result<Diagnosis, Error> {
+        self.partner.examine(self.tenant, resource).await
+    }
 }
 
 /// A token about to be asked for: await it to have it.
@@ -196,7 +220,7 @@ impl<'b> IntoFuture for TokenRequest<'b> {
 
     #[inline]
     fn into_future(self) -> Answer<'b> {
-        Answer::to(self.exchange, self.ask)
+        self.exchange.token(self.ask)
     }
 }
 

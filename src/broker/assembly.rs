@@ -6,6 +6,8 @@ use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
 use crate::journeys::cache::Cache;
+use crate::journeys::casebook::Casebook;
+use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Tools};
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
@@ -41,9 +43,19 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
-    let (standings, cache) = (Arc::default(), Arc::new(Cache::new(parts.cache_at_most)));
-    let shared =
-        Shared { app, clock, speech, ledger, roll, leases, standings, cache, sharing, observers };
+    let shared = Shared {
+        cache: Arc::new(Cache::new(parts.cache_at_most)),
+        standings: Arc::default(),
+        casebook: Casebook::default(),
+        app,
+        clock,
+        speech,
+        ledger,
+        roll,
+        leases,
+        sharing,
+        observers,
+    };
     Ok(shared.broker(parts.policy, parts.mfa_probe))
 }
 
@@ -84,16 +96,18 @@ struct Shared {
     standings: Arc<Standings>,
     cache: Arc<Cache>,
     sharing: Sharing,
+    casebook: Casebook,
     observers: Observers,
 }
 
 impl Shared {
     fn broker(self, policy: Policy, probe_path: String) -> Broker {
-        let sweeper = self.sweeper();
+        let (sweeper, exchange) = (self.sweeper(), self.exchange());
         Broker {
             transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
-            exchange: self.exchange(),
+            diagnostics: self.diagnostics(exchange.clone()),
+            exchange,
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
@@ -117,6 +131,7 @@ impl Shared {
             partner_center: PartnerCenter::new(wire, self.app.cloud().clone()),
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
+            casebook: self.casebook.clone(),
             observers: self.observers.clone(),
         })
     }
@@ -133,8 +148,19 @@ impl Shared {
             watch: self.watch(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
+            casebook: self.casebook.clone(),
             observers: self.observers.clone(),
         })
+    }
+
+    fn diagnostics(&self, exchange: Exchange) -> Diagnostics {
+        Diagnostics {
+            app: self.app.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            casebook: self.casebook.clone(),
+            exchange,
+        }
     }
 
     fn watch(&self) -> Watch {

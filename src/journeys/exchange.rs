@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::error::{Absence, Error};
 use crate::journeys::cache::{Cache, CacheKey};
+use crate::journeys::casebook::Casebook;
 use crate::journeys::flight::{Flights, Landing};
 use crate::journeys::offers::Offers;
 use crate::journeys::sharing::{Shared, Sharing};
@@ -81,6 +82,7 @@ pub(crate) struct Tools {
     /// Where the store is shared between processes.
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
+    pub(crate) casebook: Casebook,
     pub(crate) observers: Observers,
 }
 
@@ -328,7 +330,9 @@ impl Desk {
                 correlation_id: refusal.correlation_id().map(str::to_owned),
             });
         }
-        Error::token(Some(key.partner), Some(key.tenant), error)
+        let error = Error::token(Some(key.partner), Some(key.tenant), error);
+        self.casebook.note(&error, Some(&key.resource), self.clock.now());
+        error
     }
 
     /// the tenant must be the one asked; the user is Entra's to map, so it is only watched.

@@ -1,6 +1,8 @@
 //! The journeys, each the only place where its story is told.
 
 pub(crate) mod cache;
+pub(crate) mod casebook;
+pub(crate) mod diagnosis;
 pub(crate) mod exchange;
 pub(crate) mod flight;
 pub(crate) mod offboarding;

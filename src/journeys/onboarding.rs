@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::error::Error;
+use crate::journeys::casebook::Casebook;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
@@ -60,6 +61,7 @@ pub(crate) struct Desk {
     pub(crate) partner_center: PartnerCenter,
     pub(crate) standings: Arc<Standings>,
     pub(crate) sharing: Sharing,
+    pub(crate) casebook: Casebook,
     pub(crate) observers: Observers,
 }
 
@@ -131,6 +133,9 @@ impl Onboarding {
     /// for a confirmation.
     pub(crate) async fn capture(&self, callback: Callback) -> Result<Found, Error> {
         let captured = self.0.capture(callback).await;
+        if let Err(error) = &captured {
+            self.0.casebook.note(error, None, self.0.clock.now());
+        }
         if let Err(Error::Refused(refused)) = &captured {
             self.0.tell_refusal(refused);
         }

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 mod cause;
 
-use cause::row;
+#[cfg(test)]
+pub(crate) use cause::TABLE;
+pub(crate) use cause::{BY_ERROR, BY_SUBERROR};
 pub use cause::{Cause, Reach};
+use cause::{named, row};
 
 /// Entra's refusal: codes and identifiers to search for, no text that a person wrote.
 ///
@@ -18,7 +21,7 @@ pub use cause::{Cause, Reach};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntraError(Arc<Said>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
     status: Option<u16>,
     error: String,
@@ -49,7 +52,7 @@ pub(crate) struct Refusal {
 }
 
 /// A claims challenge. It goes back to Entra as it came and is nothing to read in a log.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Claims(String);
 
 impl fmt::Debug for Claims {
@@ -133,10 +136,29 @@ impl EntraError {
         self.0.retry_after
     }
 
-    /// What its first listed number means, in a few words.
+    /// The AADSTS number that says why: the first that is listed under its [`cause`](Self::cause),
+    /// or else the first that came.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        let cause = self.cause();
+        let says_why = |code: &&u32| row(**code).is_some_and(|row| row.cause == cause);
+        let codes = &self.0.codes;
+        codes.iter().find(says_why).or_else(|| codes.first()).copied()
+    }
+
+    /// What its [`number`](Self::number) means, in a few words, where it is listed.
     #[must_use]
     pub fn meaning(&self) -> Option<&'static str> {
-        self.0.codes.iter().find_map(|code| row(*code)).map(|row| row.meaning)
+        self.number().and_then(row).map(|row| row.meaning)
+    }
+
+    /// As much of it as is kept for long: a claims challenge is of no use later, and may be large.
+    pub(crate) fn without_claims(&self) -> Self {
+        if self.0.claims.is_none() {
+            return self.clone();
+        }
+        let said = &*self.0;
+        Self(Arc::new(Said { claims: None, ..said.clone() }))
     }
 
     /// Why Entra refused: `error`, `suberror` and `claims` first, refined by the numbers.
@@ -148,12 +170,6 @@ impl EntraError {
         match self.0.error.as_str() {
             "slow_down" => Cause::Throttled,
             _ if self.is_overload() => self.overload(),
-            "invalid_client" => {
-                self.refined(Cause::CredentialRejected, |cause| !cause.ends_consent())
-            }
-            "unauthorized_client" => {
-                self.refined(Cause::ApplicationMissing, |cause| !cause.ends_consent())
-            }
             error if GRANT_ERRORS.contains(&error) => self.about_the_grant(),
             error => self.refined(by_error(error), |cause| !cause.ends_consent()),
         }
@@ -190,28 +206,12 @@ impl EntraError {
 }
 
 fn by_error(error: &str) -> Cause {
-    match error {
-        "access_denied" => Cause::Declined,
-        "consent_required" => Cause::ConsentMissing,
-        "invalid_grant" | "interaction_required" | "login_required" => Cause::InteractionRequired,
-        "invalid_resource" => Cause::ResourceMissing,
-        "invalid_request"
-        | "invalid_scope"
-        | "unsupported_grant_type"
-        | "unsupported_response_type" => Cause::RequestMalformed,
-        _ => Cause::Unknown,
-    }
+    named(BY_ERROR, error).unwrap_or(Cause::Unknown)
 }
 
 /// Sub-errors are no contract: an unknown one says no more than its error.
 fn by_suberror(suberror: &str) -> Cause {
-    match suberror {
-        "consent_required" => Cause::ConsentMissing,
-        "user_password_expired" => Cause::PasswordReset,
-        "device_authentication_failed" => Cause::DeviceRequired,
-        "protection_policy_required" => Cause::ConditionalAccess,
-        _ => Cause::InteractionRequired,
-    }
+    named(BY_SUBERROR, suberror).unwrap_or(Cause::InteractionRequired)
 }
 
 const GRANT_ERRORS: [&str; 4] =
@@ -264,7 +264,6 @@ impl std::error::Error for EntraError {}
 
 #[cfg(test)]
 mod tests {
-    use super::cause::TABLE;
     use super::*;
 
     fn refusal(error: &str, codes: &[u32]) -> Refusal {

@@ -172,10 +172,11 @@ pub enum Refused {
     /// This flow has had its callback; a second one changes nothing.
     #[error("this consent flow has had its callback")]
     StateReplayed,
-    /// The flow took too long.
+    /// The flow took too long: more than 30 minutes from its start to its callback.
     #[error("this consent flow has expired")]
     StateExpired,
-    /// The state is right, but the browser is not the one that began.
+    /// The state is right, but the browser is not the one that began: its cookie is missing, or of
+    /// another flow.
     #[error("the callback came from another browser than the flow began in")]
     OtherBrowser,
     /// The answer came by query where a form was asked for, or the reverse.
@@ -219,13 +220,15 @@ pub enum Refused {
     /// Permissions that the application needs were not granted.
     #[error("permissions were not granted: {0}")]
     ScopesMissing(Scopes),
-    /// More was granted than the registration asks for.
+    /// More was granted than the registration asks for; the extra is taken away first.
     #[error("permissions were granted beyond the registration: {0}")]
     ScopesBeyond(Scopes),
-    /// This partner is bound to another account of the host.
+    /// This partner is bound to another account of the host, or was until it was withdrawn: a panel
+    /// asked at the wrong door, or a first contact was answered by a tenant that another account has.
     #[error("partner {0} is bound to another account")]
     NotYours(TenantId),
-    /// Another user's consent stands; replacing it needs a confirmation that names both.
+    /// Another user's consent stands; replacing it needs a confirmation that names both, for which
+    /// the finding still waits.
     #[error("partner {partner} stands on the consent of {standing}; {found} would replace it")]
     OtherUser {
         /// The partner.
@@ -244,7 +247,7 @@ pub enum Refused {
     /// The partner was withdrawn after this flow began.
     #[error("partner {0} was withdrawn after this flow began")]
     Withdrawn(TenantId),
-    /// What waited for confirmation is gone: declined, expired, or confirmed already.
+    /// What waited for confirmation is gone: declined, confirmed already, or its ten minutes are over.
     #[error("there is nothing left to confirm")]
     NothingToConfirm,
 }

@@ -98,9 +98,10 @@ guid! {
 
 impl TenantId {
     /// The tenant that Microsoft uses for personal accounts, which no partner can be.
+    pub(crate) const PERSONAL: Self = Self(Uuid::from_u128(0x9188040d_6c67_4c5b_b112_36a304b66dad));
+
     pub(crate) fn is_personal(self) -> bool {
-        const PERSONAL: Uuid = Uuid::from_u128(0x9188040d_6c67_4c5b_b112_36a304b66dad);
-        self.0 == PERSONAL
+        self == Self::PERSONAL
     }
 }
 

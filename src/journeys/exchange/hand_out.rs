@@ -26,6 +26,11 @@ const REFUSED_AGAIN: u64 = 300_000;
 const PAUSE_AHEAD: Duration = Duration::from_secs(30);
 
 impl Exchange {
+    /// A token, from memory or from Entra.
+    pub(crate) const fn token(&self, ask: Ask) -> Answer<'_> {
+        Answer { from: Source::Desk(self, ask), fetching: None }
+    }
+
     /// A token without waiting: one that may be handed out as things were known a moment ago.
     #[inline]
     pub(super) fn at_hand(&self, ask: &Ask) -> Option<Token> {
@@ -219,13 +224,6 @@ impl Source<'_> {
             Self::Access(access) => (&access.exchange, &access.ask),
         };
         Box::pin(exchange.clone().fetch(ask.clone()))
-    }
-}
-
-impl<'b> Answer<'b> {
-    #[inline]
-    pub(crate) const fn to(exchange: &'b Exchange, ask: Ask) -> Self {
-        Self { from: Source::Desk(exchange, ask), fetching: None }
     }
 }
 

@@ -1,0 +1,226 @@
+//! What to do next, and whose turn it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::model::entra_error::{Cause, EntraError};
+use crate::model::policy::Refused;
+use crate::model::tenant::TenantId;
+
+/// What to do next. Its [`Display`](fmt::Display) says it to a support person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Wait, then ask again.
+    Retry {
+        /// How long at least.
+        after: Duration,
+    },
+    /// The partner must consent again.
+    AskConsentAgain {
+        /// What Entra wants proven then, to be passed on with the request.
+        claims: Option<String>,
+    },
+    /// The application needs a consent in the customer's tenant.
+    GrantInCustomer,
+    /// The delegated administration of this customer is missing or insufficient.
+    FixRelationship {
+        /// The customer.
+        customer: TenantId,
+    },
+    /// An administrator of a tenant must act.
+    AskAdministrator {
+        /// Whose.
+        tenant: TenantId,
+        /// About what.
+        why: Cause,
+    },
+    /// The vendor must mend its registration, credential, settings or store.
+    FixRegistration,
+    /// Somebody broke a rule of the protocol, or this crate is wrong: report it with the error.
+    ReportDefect,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Party {
+    /// Nobody's: it passes by itself.
+    Nobody,
+    /// The partner's.
+    Partner,
+    /// The customer's: something is missing or forbidden in its tenant.
+    Customer,
+    /// The vendor's.
+    Vendor,
+}
+
+impl Remedy {
+    /// The name under which it is logged and counted.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Retry { .. } => "retry",
+            Self::AskConsentAgain { .. } => "ask_consent_again",
+            Self::GrantInCustomer => "grant_in_customer",
+            Self::FixRelationship { .. } => "fix_relationship",
+            Self::AskAdministrator { .. } => "ask_administrator",
+            Self::FixRegistration => "fix_registration",
+            Self::ReportDefect => "report_defect",
+        }
+    }
+
+    /// Whose turn it is, where it concerns this partner.
+    #[must_use]
+    pub fn party(&self, partner: Option<TenantId>) -> Party {
+        match self {
+            Self::Retry { .. } => Party::Nobody,
+            Self::AskConsentAgain { .. } => Party::Partner,
+            Self::AskAdministrator { tenant, .. } if partner == Some(*tenant) => Party::Partner,
+            Self::GrantInCustomer
+            | Self::FixRelationship { .. }
+            | Self::AskAdministrator { .. } => Party::Customer,
+            Self::FixRegistration | Self::ReportDefect => Party::Vendor,
+        }
+    }
+}
+
+/// Whoever reads it knows which tenants are meant.
+impl fmt::Display for Remedy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { after } if after.is_zero() => out.write_str("try again"),
+            Self::Retry { after } => write!(out, "wait {} s, then try again", after.as_secs()),
+            Self::AskConsentAgain { .. } => {
+                out.write_str("have the partner's administrator consent again")
+            }
+            Self::GrantInCustomer => {
+                out.write_str("have the application granted in the customer's tenant")
+            }
+            Self::FixRelationship { .. } => out.write_str(
+                "mend the partner's delegated administration of this customer: relationship, roles \
+                 and group",
+            ),
+            Self::AskAdministrator { why, .. } => {
+                write!(out, "ask an administrator of that tenant about: {}", why.words())
+            }
+            Self::FixRegistration => {
+                out.write_str("mend the vendor's own registration, credential, settings or store")
+            }
+            Self::ReportDefect => {
+                out.write_str("report it to the vendor's developers, with the ids of this case")
+            }
+        }
+    }
+}
+
+impl Party {
+    /// The name under which it is logged and counted.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Partner => "partner",
+            Self::Customer => "customer",
+            Self::Vendor => "vendor",
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// How long to wait where nobody said.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+
+pub(super) fn entra_remedy(
+    partner: Option<TenantId>,
+    tenant: Option<TenantId>,
+    error: &EntraError,
+) -> Remedy {
+    let cause = error.cause();
+    if cause.is_transient() {
+        return Remedy::Retry { after: error.retry_after().unwrap_or(SOON) };
+    }
+    let claims = error.claims().map(str::to_owned);
+    match (partner, tenant) {
+        (Some(partner), Some(customer)) if partner != customer => {
+            customer_remedy(partner, customer, cause, claims)
+        }
+        (Some(partner), _) => partner_remedy(partner, cause, claims),
+        (None, _) => first_contact_remedy(cause, claims),
+    }
+}
+
+fn customer_remedy(
+    partner: TenantId,
+    customer: TenantId,
+    cause: Cause,
+    claims: Option<String>,
+) -> Remedy {
+    match cause {
+        Cause::ConsentMissing | Cause::ApplicationMissing | Cause::AdminApprovalRequired => {
+            Remedy::GrantInCustomer
+        }
+        Cause::RelationshipMissing
+        | Cause::AccountNotFound
+        | Cause::TenantUnknown
+        | Cause::TenantGone => Remedy::FixRelationship { customer },
+        Cause::ConditionalAccess
+        | Cause::DeviceRequired
+        | Cause::CrossTenantPolicy
+        | Cause::ApplicationDisabled
+        | Cause::ResourceMissing => Remedy::AskAdministrator { tenant: customer, why: cause },
+        _ => partner_remedy(partner, cause, claims),
+    }
+}
+
+fn partner_remedy(partner: TenantId, cause: Cause, claims: Option<String>) -> Remedy {
+    match cause {
+        Cause::ConditionalAccess
+        | Cause::DeviceRequired
+        | Cause::CrossTenantPolicy
+        | Cause::ResourceMissing
+        | Cause::PasswordReset
+        | Cause::AccountLocked
+        | Cause::AccountDisabled
+        | Cause::AccountAtRisk
+        | Cause::AccountNotFound
+        | Cause::NotAssigned
+        | Cause::TenantGone => Remedy::AskAdministrator { tenant: partner, why: cause },
+        Cause::ApplicationMissing => Remedy::AskConsentAgain { claims },
+        _ => first_contact_remedy(cause, claims),
+    }
+}
+
+fn first_contact_remedy(cause: Cause, claims: Option<String>) -> Remedy {
+    match cause {
+        Cause::RegistrationIncomplete
+        | Cause::ApplicationDisabled
+        | Cause::ApplicationMissing
+        | Cause::CredentialRejected
+        | Cause::RedirectRefused
+        | Cause::TenantUnknown
+        | Cause::CloudMismatch => Remedy::FixRegistration,
+        Cause::RequestMalformed | Cause::Looping | Cause::Unknown => Remedy::ReportDefect,
+        _ => Remedy::AskConsentAgain { claims },
+    }
+}
+
+pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
+    partner_remedy(partner, cause, None)
+}
+
+pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
+    match refused {
+        Refused::HomeTenant(_) => Remedy::FixRegistration,
+        Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
+        _ => Remedy::AskConsentAgain { claims: None },
+    }
+}

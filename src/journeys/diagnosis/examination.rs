@@ -1,0 +1,41 @@
+//! Looking now: a token is asked for as a caller would, at the partner first.
+
+use super::{Ask, Basis, Diagnosis, Diagnostics, Facts};
+use crate::error::{Error, Party};
+use crate::model::policy::Refused;
+use crate::model::scope::Resource;
+
+impl Diagnostics {
+    /// Whether this ask works, and if not, whose turn it is. An answer that speaks of the customer is
+    /// believed; anything else that fails there is the partner's, where the partner itself fails too.
+    pub(crate) async fn examine(&self, ask: Ask) -> Result<Diagnosis, Error> {
+        let failure = self.failure(&ask).await;
+        match failure {
+            Some(error @ (Error::Refused(Refused::NotYours(_)) | Error::Closed)) => Err(error),
+            failure => Ok(self.diagnosis(Facts {
+                basis: Basis::Asked,
+                partner: Some(ask.partner),
+                tenant: Some(ask.tenant),
+                resource: Some(ask.resource.clone()),
+                health: self.health_for(&ask).await?,
+                failure,
+                seen_at: self.clock.now(),
+            })),
+        }
+    }
+
+    async fn failure(&self, ask: &Ask) -> Option<Error> {
+        let own = match ask.tenant == ask.partner {
+            true => None,
+            false => self.exchange.token(of_the_partner(ask)).await.err(),
+        };
+        let error = self.exchange.token(ask.clone()).await.err()?;
+        let is_customers = error.remedy().party(Some(ask.partner)) == Party::Customer;
+        Some(own.filter(|_| !is_customers).unwrap_or(error))
+    }
+}
+
+/// Partner Center is what every consent must be able to do.
+fn of_the_partner(ask: &Ask) -> Ask {
+    Ask { tenant: ask.partner, resource: Resource::PartnerCenter, ..ask.clone() }
+}
