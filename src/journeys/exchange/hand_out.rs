@@ -76,22 +76,18 @@ impl Exchange {
         let standing = desk.standing(ask.partner).await?;
         standing.admit(ask.partner, ask.account.as_ref())?;
         let key = CacheKey {
-            partner: ask.partner,
-            generation: standing.generation,
-            tenant: ask.tenant,
-            resource: ask.resource,
             instead: ask.instead_of.is_some(),
-            claims: ask.claims,
+            claims: ask.claims.clone(),
+            ..CacheKey::plain(ask.partner, standing.generation, ask.tenant, ask.resource.clone())
         };
-        if let Some(refused) = ask.instead_of {
-            desk.take_back(&key, &refused).await?;
+        if let Some(refused) = &ask.instead_of {
+            desk.take_back(&key, refused).await?;
         }
         if let Some(token) = desk.at_hand(&key) {
-            token.hit();
+            self.handed_out(&ask, &token, desk.clock.glance());
             return Ok(token);
         }
-        let landing = self.fly(&key).await;
-        match landing {
+        match self.fly(&key).await {
             Err(error) if key.claims.is_none() => desk.serve_while_failing(&key, error),
             landing => landing,
         }
