@@ -16,12 +16,12 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer
+//!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ circuit │ guard │
+//!              onboarding │ exchange │ offboarding │ rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
-//!  transport/  http │ client_assertion │ key_vault
+//!  transport/  throttle │ http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
 //!              mfa │ consent │ policy │ event
 //! ```
@@ -44,6 +44,7 @@ pub mod measure;
 pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Remedy};
 pub use journeys::cache::Token;
+pub use journeys::guard::FleetGuard;
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
 pub use journeys::scan::{Scan, Scanned};

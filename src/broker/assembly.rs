@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
-use crate::journeys::exchange::{Exchange, Tools};
+use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::rekeying::Rekeying;
@@ -42,7 +42,7 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
     let standings = Arc::default();
     let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
-    Ok(shared.broker(parts.policy, parts.mfa_probe))
+    Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
 }
 
 /// How the broker speaks.
@@ -85,12 +85,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn broker(self, policy: Policy, probe_path: String) -> Broker {
+    fn broker(self, policy: Policy, probe_path: String, limits: Limits) -> Broker {
         let sweeper = self.sweeper();
         Broker {
             transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
-            exchange: self.exchange(),
+            exchange: self.exchange(limits),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
@@ -118,7 +118,7 @@ impl Shared {
         })
     }
 
-    fn exchange(&self) -> Exchange {
+    fn exchange(&self, limits: Limits) -> Exchange {
         Exchange::new(Tools {
             app: self.app.clone(),
             clock: self.clock.clone(),
@@ -129,6 +129,7 @@ impl Shared {
             watch: self.watch(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
+            manners: Manners::new(limits, &self.clock),
             observers: self.observers.clone(),
         })
     }

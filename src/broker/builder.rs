@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::Broker;
 use super::assembly::assemble;
 use crate::error::Error;
+use crate::journeys::exchange::Limits;
+use crate::journeys::guard::FleetGuard;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::event::Observer;
 use crate::model::invalid::Invalid;
@@ -32,6 +34,7 @@ pub struct BrokerBuilder {
     pub(super) mfa_probe: String,
     pub(super) one_time_assertions: bool,
     pub(super) shares_access_tokens: bool,
+    pub(super) limits: Limits,
 }
 
 impl BrokerBuilder {
@@ -48,6 +51,7 @@ impl BrokerBuilder {
             mfa_probe: PartnerCenter::PROBE.to_owned(),
             one_time_assertions: false,
             shares_access_tokens: false,
+            limits: Limits::default(),
         }
     }
 
@@ -103,6 +107,21 @@ impl BrokerBuilder {
     /// It changes nothing where the store is not shared between processes.
     pub fn share_access_tokens(mut self) -> Self {
         self.shares_access_tokens = true;
+        self
+    }
+
+    /// How often more a refresh token is redeemed at once where that failed in passing: the server was
+    /// at fault and did not say how long to wait, or the connection failed. By default twice, after
+    /// pauses drawn anew each time. A code is never sent again, and nothing that was refused.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.limits.retries = retries;
+        self
+    }
+
+    /// How many partners may fail at once before that is held to be no fault of theirs: see
+    /// [`FleetGuard`].
+    pub fn fleet_guard(mut self, guard: FleetGuard) -> Self {
+        self.limits.guard = guard;
         self
     }
 

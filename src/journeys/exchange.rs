@@ -32,11 +32,13 @@ use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod lane;
+mod manners;
 mod rotation;
 mod turn;
 mod unsaved;
 
 use lane::Lanes;
+pub(crate) use manners::{Limits, Manners};
 use unsaved::Unsaved;
 
 /// A hand-out makes sure that at least this much of a token's life is left.
@@ -70,6 +72,7 @@ pub(crate) struct Tools {
     /// Where the store is shared between processes.
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
+    pub(crate) manners: Manners,
     pub(crate) observers: Observers,
 }
 
@@ -138,6 +141,7 @@ impl Exchange {
         if let Some(token) = desk.shared(&key).await {
             return Ok(token);
         }
+        desk.check_manners(&key)?;
         let _seat = desk.seat(key.partner).await?;
         let lease = desk.customer_lease(&key).await?;
         let landing = self.redeem_at_customer(key).await;
@@ -323,7 +327,11 @@ impl Desk {
         Ok(Some(waiting.held).filter(|held| at == Some(held.revision)))
     }
 
-    async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<TokenReply, TokenError> {
+    async fn redeem_once(
+        &self,
+        key: &CacheKey,
+        token: &RefreshToken,
+    ) -> Result<TokenReply, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
         let scopes = self.scopes(&key.resource);
         self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, None).await
