@@ -18,12 +18,6 @@ mod world;
 use cpv_consent::{Broker, ConsentState, Error, Resource, TenantId, Token};
 use world::{GRAPH, World};
 
-/// How many token requests were answered that named this tenant.
-fn asked(world: &World, tenant: TenantId) -> usize {
-    let tenant = tenant.to_string();
-    world.entra.count_tokens(|request| request.tenant == tenant)
-}
-
 /// Another customer of this partner, where the application is granted what it asks for.
 fn add_customer(world: &World, partner: TenantId, name: &str) -> TenantId {
     let customer = world.entra.add_customer(partner, name);

@@ -121,7 +121,7 @@ impl Desk {
                 return outcome;
             }
             self.clock.sleep(pause).await;
-            longest *= 2;
+            longest = (2 * longest).min(LONGEST_PAUSE);
         }
         self.redeem_once(key, token).await
     }
@@ -196,5 +196,7 @@ fn asker(key: &CacheKey) -> Asker {
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// People wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// One more request takes half a minute at most, and a turn is waited for a minute long.
 const RETRY_WITHIN: Duration = Duration::from_secs(20);

@@ -8,12 +8,16 @@ fn fleet(partners: usize) -> (VirtualClock, Fleet) {
 fn guarded(guard: FleetGuard, partners: usize) -> (VirtualClock, Fleet) {
     let clock = VirtualClock::default();
     let fleet = Fleet::new(guard, Arc::new(clock.clone()));
-    (0..partners).for_each(|number| drop(fleet.saw(tenant(number))));
+    see(&fleet, 0..partners);
     (clock, fleet)
 }
 
 fn tenant(number: usize) -> TenantId {
     TenantId::parse(&format!("11111111-1111-4111-8111-{number:012}")).expect("a GUID")
+}
+
+fn see(fleet: &Fleet, mut numbers: impl Iterator<Item = usize>) {
+    assert!(!numbers.any(|number| fleet.saw(tenant(number))), "no alarm was on");
 }
 
 fn fail(fleet: &Fleet, numbers: impl Iterator<Item = usize>) -> Vec<Verdict> {
@@ -95,7 +99,7 @@ fn those_that_go_on_failing_do_not_prolong_it_and_are_written_bit_by_bit() {
 fn who_was_not_used_for_a_day_does_not_count() {
     let (clock, fleet) = fleet(200);
     clock.advance(LATELY + Duration::from_secs(1));
-    (0..50).for_each(|number| drop(fleet.saw(tenant(number))));
+    see(&fleet, 0..50);
     assert!(all_written(&fail(&fleet, 0..9)));
     assert_eq!(fail(&fleet, 9..10), [Verdict::Alarm { leaving: 10, of: 50 }]);
 }
@@ -116,6 +120,6 @@ fn its_share_and_window_can_be_set() {
 fn its_memory_is_that_of_the_partners_of_a_day() {
     let (clock, fleet) = fleet(SMALLEST_SWEEP);
     clock.advance(LATELY + Duration::from_secs(1));
-    (0..3 * SMALLEST_SWEEP).for_each(|number| drop(fleet.saw(tenant(SMALLEST_SWEEP + number))));
+    see(&fleet, SMALLEST_SWEEP..4 * SMALLEST_SWEEP);
     assert!(fleet.watched().seen.len() <= 3 * SMALLEST_SWEEP);
 }
