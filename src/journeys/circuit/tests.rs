@@ -154,6 +154,17 @@ fn customers_of_one_partner_never_open_it_whatever_they_answer() {
 }
 
 #[test]
+fn what_a_customers_tenant_lacks_is_its_own_affair_however_many_lack_it() {
+    //
+    let (_clock, circuit) = circuit();
+    for cause in ALL.into_iter().filter(|cause| !cause.is_credential()) {
+        for partner in 1..100 {
+            assert_eq!(meets(&circuit, customer(partner, 1), cause), None, "{cause}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_the_applications_fault_opens_nothing() {
     let (_clock, circuit) = circuit();
     let ours = [
