@@ -38,7 +38,7 @@ impl Scene {
         let folder = tempfile::tempdir()?;
         let store = store::Sqlite::open(folder.path().canonicalize()?.join("store")).await?;
         let keys = KeyRing::new(LocalKey::generate("2026-11")?);
-        let builder = Broker::builder(app.clone(), store, keys).clock(clock.clone());
+        let builder = Broker::builder(app.clone(), store, keys).clock(clock.clone()).retries(0);
         let (broker, account) = (builder.build().await?, AccountId::new("panel-17")?);
         Ok(Self { broker, entra, clock, app, account, contoso, admin, fabrikam, folder })
     }

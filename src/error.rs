@@ -17,13 +17,14 @@ use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
 use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::HttpError;
+use crate::transport::throttle::Rest;
 
 #[cfg(test)]
 mod page;
 mod remedy;
 
 pub use remedy::{Party, Remedy};
-use remedy::{SOON, entra_remedy, refused_remedy, standing_remedy};
+use remedy::{SOON, cause_remedy, entra_remedy, refused_remedy, standing_remedy};
 
 /// Any failure of this crate. Cheap to clone, since callers who wait together share it.
 ///
@@ -69,6 +70,27 @@ pub enum Error {
     Unsaved {
         /// The partner.
         partner: TenantId,
+    },
+    /// The tenant asked to be left alone, or refuses what only somebody else can mend: nothing was
+    /// sent.
+    #[error("{}: left alone for another {} s ({cause})", at(*partner, *tenant), after.as_secs() + 1)]
+    Resting {
+        /// The partner whose consent was to be used, where it is known.
+        partner: Option<TenantId>,
+        /// The tenant that rests, where one was named.
+        tenant: Option<TenantId>,
+        /// What it answered last.
+        cause: Cause,
+        /// When to ask again.
+        after: Duration,
+    },
+    /// Entra refuses the application itself, whoever asks: nothing was sent.
+    #[error("the application is refused ({cause}); the next try is made in {} s", after.as_secs() + 1)]
+    CircuitOpen {
+        /// What Entra answers.
+        cause: Cause,
+        /// When the next request may be made.
+        after: Duration,
     },
     /// Others were at work for this partner for as long as a caller waits.
     #[error("others were at work for partner {partner} for too long")]
@@ -197,6 +219,13 @@ impl Error {
             Self::Damaged { kind: "pending" | "found", .. } => {
                 Remedy::AskConsentAgain { claims: None }
             }
+            Self::Resting { cause, after, .. } if cause.is_transient() => {
+                Remedy::Retry { after: *after }
+            }
+            Self::Resting { partner, tenant, cause, .. } => {
+                cause_remedy(*partner, *tenant, *cause, None)
+            }
+            Self::CircuitOpen { .. } => Remedy::FixRegistration,
             Self::Suspended { partner, cause, .. } => standing_remedy(*partner, *cause),
             Self::ScopesMissing { partner, tenant, .. } if partner == tenant => {
                 Remedy::AskConsentAgain { claims: None }
@@ -232,6 +261,12 @@ impl Error {
             TokenError::Entra(error) => Self::Entra { partner, tenant, error: Arc::new(error) },
             TokenError::BadReply(problem) => Self::Reply(problem),
             TokenError::Credential(error) => Self::Credential(error),
+            TokenError::Resting(Rest { cause, wait: after }) => {
+                Self::Resting { partner, tenant, cause, after }
+            }
+            TokenError::CircuitOpen(Rest { cause, wait: after }) => {
+                Self::CircuitOpen { cause, after }
+            }
             TokenError::NoScope(_) => {
                 const EXPECTED: &str = "a resource of which a permission is requested";
                 Invalid::new("resource", "is not registered", EXPECTED).into()

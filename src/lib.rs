@@ -17,12 +17,12 @@
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │ casebook │
-//!              onboarding │ exchange │ diagnosis │ offboarding │ rekeying │ sweeping │ scan │
-//!              transfer
+//!              circuit │ guard │ onboarding │ exchange │ diagnosis │ offboarding │ rekeying │
+//!              sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
-//!  transport/  http │ client_assertion │ key_vault
+//!  transport/  throttle │ http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
 //!              mfa │ consent │ policy │ event
 //! ```
@@ -46,6 +46,7 @@ pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Party, Remedy};
 pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
+pub use journeys::guard::FleetGuard;
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
 pub use journeys::scan::{Scan, Scanned};

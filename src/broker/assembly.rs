@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::journeys::cache::Cache;
 use crate::journeys::casebook::Casebook;
 use crate::journeys::diagnosis::Diagnostics;
-use crate::journeys::exchange::{Exchange, Tools};
+use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::rekeying::Rekeying;
@@ -56,7 +56,7 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
         sharing,
         observers,
     };
-    Ok(shared.broker(parts.policy, parts.mfa_probe))
+    Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
 }
 
 /// How the broker speaks.
@@ -101,8 +101,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn broker(self, policy: Policy, probe_path: String) -> Broker {
-        let (sweeper, exchange) = (self.sweeper(), self.exchange());
+    fn broker(self, policy: Policy, probe_path: String, limits: Limits) -> Broker {
+        let (sweeper, exchange) = (self.sweeper(), self.exchange(limits));
         Broker {
             transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
@@ -136,7 +136,7 @@ impl Shared {
         })
     }
 
-    fn exchange(&self) -> Exchange {
+    fn exchange(&self, limits: Limits) -> Exchange {
         Exchange::new(Tools {
             app: self.app.clone(),
             cache: self.cache.clone(),
@@ -149,6 +149,7 @@ impl Shared {
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
+            manners: Manners::new(limits, &self.clock),
             observers: self.observers.clone(),
         })
     }

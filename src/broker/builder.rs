@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::Broker;
 use super::assembly::assemble;
 use crate::error::Error;
+use crate::journeys::exchange::Limits;
+use crate::journeys::guard::FleetGuard;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::event::Observer;
 use crate::model::invalid::Invalid;
@@ -33,6 +35,7 @@ pub struct BrokerBuilder {
     pub(super) one_time_assertions: bool,
     pub(super) shares_access_tokens: bool,
     pub(super) cache_at_most: usize,
+    pub(super) limits: Limits,
 }
 
 impl BrokerBuilder {
@@ -50,6 +53,7 @@ impl BrokerBuilder {
             one_time_assertions: false,
             shares_access_tokens: false,
             cache_at_most: CACHE,
+            limits: Limits::default(),
         }
     }
 
@@ -113,6 +117,21 @@ impl BrokerBuilder {
     /// have the most; who has few keeps them.
     pub fn cache_at_most(mut self, bytes: usize) -> Self {
         self.cache_at_most = bytes;
+        self
+    }
+
+    /// How often more a refresh token is redeemed at once where that failed in passing: the server was
+    /// at fault and did not say how long to wait, or the connection failed. By default twice, after
+    /// pauses drawn anew each time. A code is never sent again, and nothing that was refused.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.limits.retries = retries;
+        self
+    }
+
+    /// How many partners may fail at once before that is held to be no fault of theirs: see
+    /// [`FleetGuard`].
+    pub fn fleet_guard(mut self, guard: FleetGuard) -> Self {
+        self.limits.guard = guard;
         self
     }
 

@@ -148,7 +148,15 @@ pub(super) fn entra_remedy(
     if cause.is_transient() {
         return Remedy::Retry { after: error.retry_after().unwrap_or(SOON) };
     }
-    let claims = error.claims().map(str::to_owned);
+    cause_remedy(partner, tenant, cause, error.claims().map(str::to_owned))
+}
+
+pub(super) fn cause_remedy(
+    partner: Option<TenantId>,
+    tenant: Option<TenantId>,
+    cause: Cause,
+    claims: Option<String>,
+) -> Remedy {
     match (partner, tenant) {
         (Some(partner), Some(customer)) if partner != customer => {
             customer_remedy(partner, customer, cause, claims)

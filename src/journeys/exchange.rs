@@ -36,6 +36,7 @@ use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod hand_out;
 mod lane;
+mod manners;
 #[cfg(feature = "measure")]
 mod plant;
 mod rotation;
@@ -44,6 +45,7 @@ mod unsaved;
 
 pub use hand_out::{Access, Answer};
 use lane::Lanes;
+pub(crate) use manners::{Limits, Manners};
 use unsaved::Unsaved;
 
 /// What another process shares must be good for so long.
@@ -83,6 +85,7 @@ pub(crate) struct Tools {
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
     pub(crate) casebook: Casebook,
+    pub(crate) manners: Manners,
     pub(crate) observers: Observers,
 }
 
@@ -136,6 +139,7 @@ impl Exchange {
         if let Some(token) = desk.shared(&key).await {
             return Ok(token);
         }
+        desk.check_manners(&key)?;
         let _seat = desk.seat(key.partner).await?;
         let lease = desk.customer_lease(&key).await?;
         let landing = self.redeem_at_customer(key).await;
@@ -313,7 +317,11 @@ impl Desk {
         Ok(Some(waiting.held).filter(|held| at == Some(held.revision)))
     }
 
-    async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<TokenReply, TokenError> {
+    async fn redeem_once(
+        &self,
+        key: &CacheKey,
+        token: &RefreshToken,
+    ) -> Result<TokenReply, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
         let scopes = self.scopes(&key.resource);
         let claims = key.claims.as_deref();

@@ -2,9 +2,11 @@
 
 pub(crate) mod cache;
 pub(crate) mod casebook;
+pub(crate) mod circuit;
 pub(crate) mod diagnosis;
 pub(crate) mod exchange;
 pub(crate) mod flight;
+pub(crate) mod guard;
 pub(crate) mod offboarding;
 pub(crate) mod offers;
 pub(crate) mod onboarding;

@@ -131,6 +131,26 @@ pub enum Event {
         /// Until when it is valid.
         until: SystemTime,
     },
+    /// Entra refuses the application itself: nobody is asked until one probe succeeds, and valid
+    /// tokens are served. No consent is touched.
+    CircuitOpened {
+        /// Why.
+        cause: Cause,
+    },
+    /// The application works again.
+    CircuitClosed,
+    /// More partners fail at once than can be their own fault: no consent's state is written until
+    /// that is over, and valid tokens are served.
+    FleetHeld {
+        /// How many would have left `live`.
+        leaving: usize,
+        /// How many partners this process has used within a day.
+        of: usize,
+        /// What the last of them met.
+        cause: Cause,
+    },
+    /// No further partner has failed for a while: states are written again.
+    FleetReleased,
     /// A partner's key was destroyed: no copy of its records opens any more.
     Shredded {
         /// The partner.

@@ -16,7 +16,7 @@ use url::{Url, form_urlencoded};
 use uuid::Builder;
 
 use crate::model::clock::Clock;
-use crate::model::cloud::{Authority, Cloud};
+use crate::model::cloud::{Authority, Cloud, Directory};
 use crate::model::entra_error::EntraError;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
@@ -24,6 +24,7 @@ use crate::model::secret::{AccessToken, RefreshToken, random};
 use crate::model::tenant::ClientId;
 use crate::transport::client_assertion::{ClientAuthentication, CredentialError};
 use crate::transport::http::{HttpError, Wire};
+use crate::transport::throttle::{Rest, Throttle};
 
 mod reply;
 
@@ -46,6 +47,12 @@ pub(crate) enum TokenError {
     /// The registration names no scope of this resource; nothing was sent.
     #[error("the registration requests no scope of {0}")]
     NoScope(Resource),
+    /// It is left alone for a while; nothing was sent.
+    #[error("left alone for now")]
+    Resting(Rest),
+    /// The application is refused everywhere; nothing was sent.
+    #[error("the application is refused")]
+    CircuitOpen(Rest),
 }
 
 /// What is wrong with a reply that is neither tokens nor a refusal.
@@ -66,6 +73,8 @@ pub(crate) struct TokenEndpoint {
     cloud: Cloud,
     client_id: ClientId,
     clock: Arc<dyn Clock>,
+    /// The directories that asked to be left alone.
+    throttle: Throttle<Directory>,
 }
 
 /// Tokens, as they came: whose they are is for the caller to check.
@@ -112,7 +121,14 @@ impl TokenEndpoint {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (cloud, client_id) = (app.cloud().clone(), app.client_id());
-        Self { wire, authentication, cloud, client_id, clock }
+        let throttle = Throttle::new(clock.clone());
+        Self { wire, authentication, cloud, client_id, clock, throttle }
+    }
+
+    /// Whether a directory's token endpoint may be asked now.
+    pub(crate) fn check(&self, authority: &Authority) -> Result<(), TokenError> {
+        let resting = self.throttle.find(&authority.directory());
+        resting.map_or(Ok(()), |rest| Err(TokenError::Resting(rest)))
     }
 
     /// Redeems a code at the authority that its request was sent to. A code is good for one try.
@@ -162,13 +178,16 @@ impl TokenEndpoint {
         let (url, scope) = (authority.token_url(), scopes.request_value(&self.cloud));
         let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
         let body = self.form(&url, grant, &scope).await?;
+        self.check(authority)?;
         let sent_at = self.clock.monotonic();
         let reply = self.wire.send(post(&url, &request_id, body)).await?;
         let received_at = self.clock.now();
         let took = self.clock.monotonic().saturating_sub(sent_at);
         self.forget_if_refused(&url, &reply);
         let reading = reply::Reading { took, received_at, request_id: &request_id };
-        reading.read(&reply, resource, &self.cloud)
+        let read = reading.read(&reply, resource, &self.cloud);
+        self.leave_alone(authority, &read);
+        read
     }
 
     async fn form(
@@ -183,6 +202,14 @@ impl TokenEndpoint {
         form.extend_pairs(grant);
         form.extend_pairs(proof.iter().map(|(name, value)| (name, value.as_str())));
         Ok(form.finish().into())
+    }
+
+    /// A refusal says for how long; a success never does.
+    fn leave_alone(&self, authority: &Authority, read: &Result<TokenReply, TokenError>) {
+        let Err(TokenError::Entra(refusal)) = read else { return };
+        if let Some(wait) = refusal.retry_after() {
+            self.throttle.rest(authority.directory(), wait);
+        }
     }
 
     fn forget_if_refused(&self, url: &Url, reply: &Response<Bytes>) {

@@ -3,3 +3,4 @@
 pub(crate) mod client_assertion;
 pub(crate) mod http;
 pub(crate) mod key_vault;
+pub(crate) mod throttle;

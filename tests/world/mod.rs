@@ -95,6 +95,7 @@ impl World {
         let events = self.events.clone();
         Broker::builder(self.app.clone(), store, self.keys())
             .clock(self.clock.clone())
+            .retries(0)
             .observer(move |event: &Event| events.lock().expect("events").push(event.clone()))
     }
 

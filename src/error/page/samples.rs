@@ -47,6 +47,28 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
             Error::NoConsent { partner, absence: Absence::Never },
         ),
         ("", Error::Suspended { partner, cause: Cause::AccountLocked, until }),
+        (
+            "it sent a `Retry-After`",
+            Error::Resting {
+                partner: Some(partner),
+                tenant: Some(partner),
+                cause: Cause::Throttled,
+                after: Duration::from_secs(120),
+            },
+        ),
+        (
+            "it refuses what only the vendor can mend",
+            Error::Resting {
+                partner: Some(partner),
+                tenant: Some(partner),
+                cause: Cause::RegistrationIncomplete,
+                after: Duration::from_secs(60),
+            },
+        ),
+        (
+            "",
+            Error::CircuitOpen { cause: Cause::CredentialRejected, after: Duration::from_secs(30) },
+        ),
         ("look at your store", Error::Unsaved { partner }),
         ("", Error::Busy { partner }),
         ("", Error::Superseded { partner }),

@@ -37,6 +37,7 @@ impl Exchange {
         if let Some(token) = desk.shared(&key).await {
             return Ok(token);
         }
+        desk.check_manners(&key)?;
         let turn = desk.turn(key.partner).await?;
         let landing = self.rotate_in_turn(key).await;
         turn.end().await;
@@ -224,6 +225,9 @@ impl Desk {
     /// Moves the state by compare-and-swap: if the row has moved, what we saw was of another token.
     async fn suspend(&self, held: &Held<StoredConsent>, cause: Cause) {
         if self.unsaved.find(held.record.consent.partner).is_some() {
+            return;
+        }
+        if self.holds_back(&held.record.consent, cause) {
             return;
         }
         let next = held.record.failed(cause, self.clock.now());

@@ -1,0 +1,125 @@
+use super::*;
+use crate::model::clock::VirtualClock;
+
+fn fleet(partners: usize) -> (VirtualClock, Fleet) {
+    guarded(FleetGuard::default(), partners)
+}
+
+fn guarded(guard: FleetGuard, partners: usize) -> (VirtualClock, Fleet) {
+    let clock = VirtualClock::default();
+    let fleet = Fleet::new(guard, Arc::new(clock.clone()));
+    see(&fleet, 0..partners);
+    (clock, fleet)
+}
+
+fn tenant(number: usize) -> TenantId {
+    TenantId::parse(&format!("11111111-1111-4111-8111-{number:012}")).expect("a GUID")
+}
+
+fn see(fleet: &Fleet, mut numbers: impl Iterator<Item = usize>) {
+    assert!(!numbers.any(|number| fleet.saw(tenant(number))), "no alarm was on");
+}
+
+fn fail(fleet: &Fleet, numbers: impl Iterator<Item = usize>) -> Vec<Verdict> {
+    let fails = |number| {
+        fleet.saw(tenant(number));
+        fleet.fails(tenant(number), true)
+    };
+    numbers.map(fails).collect()
+}
+
+fn all_written(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().all(|verdict| *verdict == Verdict::Written)
+}
+
+#[test]
+fn a_tenth_may_leave_and_what_is_more_is_held_with_one_alarm() {
+    // F-33
+    let (_clock, fleet) = fleet(200);
+    assert!(all_written(&fail(&fleet, 0..20)));
+    let held = fail(&fleet, 20..200);
+    assert_eq!(held[0], Verdict::Alarm { leaving: 21, of: 200 });
+    assert!(held[1..].iter().all(|verdict| *verdict == Verdict::Held));
+    assert_eq!(fleet.fails(tenant(3), false), Verdict::Held, "nor is a suspended one ended");
+}
+
+#[test]
+fn of_a_small_fleet_nothing_is_held_back() {
+    let (_clock, fleet) = fleet(9);
+    assert!(all_written(&fail(&fleet, 0..9)));
+    assert!(all_written(&fail(&fleet, (0..9).cycle().take(100))), "the same ones are no more");
+}
+
+#[test]
+fn the_minimum_counts_where_a_tenth_is_less() {
+    let (_clock, fleet) = fleet(50);
+    assert!(all_written(&fail(&fleet, 0..9)));
+    assert_eq!(fail(&fleet, 9..10), [Verdict::Alarm { leaving: 10, of: 50 }]);
+}
+
+#[test]
+fn failures_that_lie_apart_are_everyday_life() {
+    let (clock, fleet) = fleet(200);
+    for number in 0..200 {
+        assert!(all_written(&fail(&fleet, number..=number)));
+        clock.advance(WINDOW / 19);
+    }
+}
+
+#[test]
+fn it_is_over_once_nobody_new_has_failed_for_the_window() {
+    let (clock, fleet) = fleet(200);
+    fail(&fleet, 0..30);
+    clock.advance(WINDOW / 2);
+    assert_eq!(fail(&fleet, 30..31), [Verdict::Held]);
+    clock.advance(WINDOW);
+    assert_eq!(fail(&fleet, 25..26), [Verdict::Held], "the last joined half a window ago");
+    clock.advance(Duration::from_secs(1));
+    assert!(fleet.saw(tenant(0)), "over");
+    assert!(!fleet.saw(tenant(0)), "said once");
+    assert!(all_written(&fail(&fleet, 20..40)));
+}
+
+#[test]
+fn those_that_go_on_failing_do_not_prolong_it_and_are_written_bit_by_bit() {
+    let (clock, fleet) = fleet(200);
+    let (mut live, mut alarms): (Vec<usize>, usize) = ((0..60).collect(), 0);
+    for _minute in 0..60 {
+        let verdicts = fail(&fleet, live.clone().into_iter());
+        let kept = live.iter().zip(&verdicts).filter(|(_, verdict)| **verdict != Verdict::Written);
+        let kept: Vec<usize> = kept.map(|(number, _)| *number).collect();
+        alarms += verdicts.iter().filter(|v| matches!(v, Verdict::Alarm { .. })).count();
+        live = kept;
+        clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!((live.len(), alarms), (0, 2));
+}
+
+#[test]
+fn who_was_not_used_for_a_day_does_not_count() {
+    let (clock, fleet) = fleet(200);
+    clock.advance(LATELY + Duration::from_secs(1));
+    see(&fleet, 0..50);
+    assert!(all_written(&fail(&fleet, 0..9)));
+    assert_eq!(fail(&fleet, 9..10), [Verdict::Alarm { leaving: 10, of: 50 }]);
+}
+
+#[test]
+fn its_share_and_window_can_be_set() {
+    let (_clock, off) = guarded(FleetGuard::new(100, 0), 50);
+    assert!(all_written(&fail(&off, 0..50)));
+    let guard = FleetGuard::new(50, 2).within(Duration::from_secs(60));
+    let (clock, strict) = guarded(guard, 4);
+    assert!(all_written(&fail(&strict, 0..2)));
+    clock.advance(Duration::from_secs(61));
+    assert!(all_written(&fail(&strict, 2..4)));
+    assert_eq!(fail(&strict, 0..1), [Verdict::Alarm { leaving: 3, of: 4 }]);
+}
+
+#[test]
+fn its_memory_is_that_of_the_partners_of_a_day() {
+    let (clock, fleet) = fleet(SMALLEST_SWEEP);
+    clock.advance(LATELY + Duration::from_secs(1));
+    see(&fleet, SMALLEST_SWEEP..4 * SMALLEST_SWEEP);
+    assert!(fleet.watched().seen.len() <= 3 * SMALLEST_SWEEP);
+}

@@ -1,0 +1,39 @@
+//! How Entra is asked while things go wrong, and how far one failure reaches: counted in the
+//! emulator's ledger.
+
+#![allow(unreachable_pub)] // its modules are of one program
+
+#[path = "manners/blast.rs"]
+mod blast;
+#[path = "manners/circuit.rs"]
+mod circuit;
+#[path = "manners/guard.rs"]
+mod guard;
+#[path = "manners/resting.rs"]
+mod resting;
+#[path = "manners/retries.rs"]
+mod retries;
+mod world;
+
+use cpv_consent::{Broker, ConsentState, Error, Resource, TenantId, Token};
+use world::{GRAPH, World};
+
+/// Another customer of this partner, where the application is granted what it asks for.
+fn add_customer(world: &World, partner: TenantId, name: &str) -> TenantId {
+    let customer = world.entra.add_customer(partner, name);
+    world.entra.grant(customer, world.app.client_id(), GRAPH, &["Directory.Read.All"]);
+    customer
+}
+
+async fn own(broker: &Broker, partner: TenantId) -> Result<Token, Error> {
+    broker.partner(partner).token(Resource::PartnerCenter).await
+}
+
+async fn at(broker: &Broker, partner: TenantId, customer: TenantId) -> Result<Token, Error> {
+    broker.partner(partner).customer(customer).token(Resource::Graph).await
+}
+
+async fn state(broker: &Broker, partner: TenantId) -> ConsentState {
+    let consent = broker.partner(partner).consent().await.expect("readable");
+    consent.expect("stored").state().clone()
+}
