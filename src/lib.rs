@@ -16,14 +16,14 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer
+//!  journeys/   freezing │ standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │
+//!              exchange │ offboarding │ rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ consent │ policy │ event
+//!              mfa │ consent │ policy │ freeze │ event
 //! ```
 
 mod broker;
@@ -56,6 +56,7 @@ pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
 pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
 pub use model::entra_error::{Cause, EntraError, Reach};
 pub use model::event::{Event, Observer};
+pub use model::freeze::{Freeze, FreezeScope};
 pub use model::invalid::Invalid;
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::policy::{Policy, Refused};

@@ -6,6 +6,7 @@ use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
 use crate::journeys::exchange::{Exchange, Tools};
+use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::rekeying::Rekeying;
@@ -37,11 +38,14 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let observers = Observers::new(parts.observers.into_iter().map(|watcher| watcher.0).collect());
     announce(&roll, &observers).await?;
     prove_again(&ledger, &roll).await?;
+    let freezes = Freezes::new(ledger.clone(), clock.clone(), observers.clone());
+    freezes.look().await?;
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
     let standings = Arc::default();
-    let shared = Shared { app, clock, speech, ledger, roll, leases, standings, sharing, observers };
+    let shared =
+        Shared { app, clock, speech, ledger, roll, leases, standings, freezes, sharing, observers };
     Ok(shared.broker(parts.policy, parts.mfa_probe))
 }
 
@@ -80,6 +84,7 @@ struct Shared {
     /// Where the store is shared between processes.
     leases: Option<Leases>,
     standings: Arc<Standings>,
+    freezes: Freezes,
     sharing: Sharing,
     observers: Observers,
 }
@@ -91,6 +96,7 @@ impl Shared {
             transfer: self.transfer(policy.clone()),
             onboarding: self.onboarding(policy, probe_path),
             exchange: self.exchange(),
+            freezes: self.freezes.clone(),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
@@ -127,6 +133,7 @@ impl Shared {
             id_tokens: self.speech.id_tokens.clone(),
             standings: self.standings.clone(),
             watch: self.watch(),
+            freezes: self.freezes.clone(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             observers: self.observers.clone(),
@@ -135,7 +142,8 @@ impl Shared {
 
     fn watch(&self) -> Watch {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        Watch::new(ledger, clock, self.standings.clone(), self.roll.clone())
+        let (standings, freezes) = (self.standings.clone(), self.freezes.clone());
+        Watch::new(ledger, clock, standings, freezes, self.roll.clone())
     }
 
     fn offboarding(&self) -> Offboarding {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::error::{Absence, Error};
 use crate::journeys::cache::{Cache, CacheKey, Token};
 use crate::journeys::flight::{Flights, Landing};
+use crate::journeys::freezing::Freezes;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::{Moment, Standing, Standings, absence};
 use crate::journeys::watch::Watch;
@@ -67,6 +68,7 @@ pub(crate) struct Tools {
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) watch: Watch,
+    pub(crate) freezes: Freezes,
     /// Where the store is shared between processes.
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
@@ -109,12 +111,14 @@ impl Exchange {
         desk.check(&ask)?;
         let standing = desk.standing(ask.partner).await?;
         standing.admit(ask.partner, ask.account.as_ref())?;
+        desk.freezes.admit(ask.partner, standing.account())?;
         let Ask { partner, tenant, resource, .. } = ask;
         let key = CacheKey { partner, generation: standing.generation, tenant, resource };
         if let Some(token) = desk.at_hand(&key, MARGIN) {
             return Ok(token);
         }
         let landing = self.fly(&key).await;
+        desk.admit_landed(partner, &standing).await?;
         landing.or_else(|error| desk.serve_while_failing(&key, error))
     }
 
@@ -215,6 +219,12 @@ impl Desk {
 
     fn at_hand(&self, key: &CacheKey, margin: Duration) -> Option<Token> {
         self.cache.find(key, self.clock.now(), margin)
+    }
+
+    /// What was frozen while a flight was under way stops its token too: it may have taken long.
+    async fn admit_landed(&self, partner: TenantId, standing: &Standing) -> Result<(), Error> {
+        let _known_goes_on = self.watch.look(partner).await;
+        self.freezes.admit(partner, standing.account())
     }
 
     /// A valid token outlives a failure that may pass.

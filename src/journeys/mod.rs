@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod exchange;
 pub(crate) mod flight;
+pub(crate) mod freezing;
 pub(crate) mod offboarding;
 pub(crate) mod onboarding;
 pub(crate) mod rekeying;

@@ -34,6 +34,11 @@ impl Standing {
         (self.generation, &self.flow) == (other.generation, &other.flow)
     }
 
+    /// Which account the partner is bound to.
+    pub(crate) const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
     /// Refuses work in the name of another account, and work without a consent.
     pub(crate) fn admit(
         &self,

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::consent::ConsentState;
 use super::entra_error::Cause;
+use super::freeze::FreezeScope;
 use super::policy::Refused;
 use super::scope::Resource;
 use super::tenant::{AccountId, TenantId, UserId};
@@ -149,6 +150,23 @@ pub enum Event {
     KeyRetired {
         /// Its name.
         key: String,
+    },
+    /// This process hands out no more tokens of this scope. Each process says so when it learns of
+    /// it: the one that froze at once, the others within five seconds of use, and at their start.
+    Frozen {
+        /// The name of the freeze.
+        name: String,
+        /// Whose tokens it keeps back.
+        scope: FreezeScope,
+        /// Why, in the words of whoever froze.
+        reason: String,
+    },
+    /// A freeze is over in this process.
+    Lifted {
+        /// Its name.
+        name: String,
+        /// Whose tokens it kept back.
+        scope: FreezeScope,
     },
     /// A customer-tenant reply came without an ID token, or with another user's object id.
     UnprovenUser {

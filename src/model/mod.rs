@@ -5,6 +5,7 @@ pub(crate) mod cloud;
 pub(crate) mod consent;
 pub(crate) mod entra_error;
 pub(crate) mod event;
+pub(crate) mod freeze;
 pub(crate) mod invalid;
 pub(crate) mod mfa;
 pub(crate) mod policy;
