@@ -23,7 +23,7 @@
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ consent │ policy │ freeze │ event
+//!              mfa │ consent │ policy │ freeze │ motive │ event
 //! ```
 
 mod broker;
@@ -59,12 +59,13 @@ pub use model::event::{Event, Observer};
 pub use model::freeze::{Freeze, FreezeScope};
 pub use model::invalid::Invalid;
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
+pub use model::motive::{Actor, Purpose};
 pub use model::policy::{Policy, Refused};
 pub use model::registration::{AppRegistration, Certificate, ClientCredential};
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
-pub use partner::{Account, ConsentRequest, Customer, Partner};
+pub use partner::{Account, ConsentRequest, Customer, Partner, TokenRequest};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::id_token::IdTokenError;
 pub use protocol::token_endpoint::BadReply;

@@ -6,9 +6,10 @@ use std::pin::Pin;
 use crate::broker::Broker;
 use crate::error::Error;
 use crate::journeys::cache::Token;
-use crate::journeys::exchange::Ask;
+use crate::journeys::exchange::{Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::model::consent::Consent;
+use crate::model::motive::{Actor, Motive, Purpose};
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
@@ -74,13 +75,14 @@ impl<'b> Partner<'b> {
     /// [`Error::NoConsent`] and [`Error::Suspended`] without a request; [`Error::Entra`] when Entra
     /// refuses; [`Error::ScopesMissing`] when less was granted than is registered; [`Error::Unsaved`]
     /// while the store refuses the last rotation; [`Error::Refused`] at another account's door.
-    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
-        self.ask(self.tenant, resource).await
+    pub fn token(&self, resource: Resource) -> TokenRequest<'b> {
+        self.request(self.tenant, resource)
     }
 
-    async fn ask(&self, tenant: TenantId, resource: Resource) -> Result<Token, Error> {
+    fn request(&self, tenant: TenantId, resource: Resource) -> TokenRequest<'b> {
         let (partner, account) = (self.tenant, self.account.clone());
-        self.broker.exchange.token(Ask { partner, account, tenant, resource }).await
+        let ask = Ask { partner, account, tenant, resource, motive: Motive::default() };
+        TokenRequest { exchange: &self.broker.exchange, ask }
     }
 
     /// Asks the partner to consent, in the name of `account`. Await it in the request of the browser
@@ -141,14 +143,46 @@ pub struct Customer<'b> {
     tenant: TenantId,
 }
 
-impl Customer<'_> {
+impl<'b> Customer<'b> {
     /// An access token for an API in the customer's tenant, by the partner's consent and its
     /// delegated administration there.
     ///
     /// # Errors
     /// As [`Partner::token`]. A refusal here never moves the partner's consent.
-    pub async fn token(&self, resource: Resource) -> Result<Token, Error> {
-        self.partner.ask(self.tenant, resource).await
+    pub fn token(&self, resource: Resource) -> TokenRequest<'b> {
+        self.partner.request(self.tenant, resource)
+    }
+}
+
+/// A token about to be asked for: await it to have it.
+#[derive(Debug)]
+#[must_use = "nothing is asked until this is awaited"]
+pub struct TokenRequest<'b> {
+    exchange: &'b Exchange,
+    ask: Ask,
+}
+
+impl TokenRequest<'_> {
+    /// On whose behalf: told with the events that this causes.
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.ask.motive.actor = Some(actor);
+        self
+    }
+
+    /// What it is for: told with the events that this causes, and counted by
+    /// those who name it to [`Meter::purposes`](crate::metrics::Meter::purposes).
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.ask.motive.purpose = Some(purpose);
+        self
+    }
+}
+
+impl<'b> IntoFuture for TokenRequest<'b> {
+    type Output = Result<Token, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'b>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.exchange.token(self.ask))
     }
 }
 

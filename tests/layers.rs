@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "model::consent",
     "model::policy",
     "model::freeze",
+    "model::motive",
     "model::event",
     "transport::http",
     "transport::client_assertion",

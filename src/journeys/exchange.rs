@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::error::{Absence, Error};
 use crate::journeys::cache::{Cache, CacheKey, Token};
 use crate::journeys::flight::{Flights, Landing};
@@ -22,6 +24,7 @@ use crate::model::cloud::Authority;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::event::{Event, Observers};
 use crate::model::invalid::Invalid;
+use crate::model::motive::Motive;
 use crate::model::policy::Refused;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
@@ -34,10 +37,12 @@ use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod lane;
 mod rotation;
+mod trip;
 mod turn;
 mod unsaved;
 
 use lane::Lanes;
+use trip::{Redeemed, Trip, exchange_span};
 use unsaved::Unsaved;
 
 /// A hand-out makes sure that at least this much of a token's life is left.
@@ -52,6 +57,7 @@ pub(crate) struct Ask {
     pub(crate) account: Option<AccountId>,
     pub(crate) tenant: TenantId,
     pub(crate) resource: Resource,
+    pub(crate) motive: Motive,
 }
 
 /// The exchange desk of one broker. Clones share everything.
@@ -112,62 +118,64 @@ impl Exchange {
         let standing = desk.standing(ask.partner).await?;
         standing.admit(ask.partner, ask.account.as_ref())?;
         desk.freezes.admit(ask.partner, standing.account())?;
-        let Ask { partner, tenant, resource, .. } = ask;
+        let Ask { partner, tenant, resource, motive, .. } = ask;
         let key = CacheKey { partner, generation: standing.generation, tenant, resource };
         if let Some(token) = desk.at_hand(&key, MARGIN) {
             return Ok(token);
         }
-        let landing = self.fly(&key).await;
+        let trip = Trip { key, motive };
+        let landing = self.fly(&trip).await;
         desk.admit_landed(partner, &standing).await?;
-        landing.or_else(|error| desk.serve_while_failing(&key, error))
+        landing.or_else(|error| desk.serve_while_failing(&trip, error))
     }
 
-    async fn fly(&self, key: &CacheKey) -> Landing {
-        if key.partner == key.tenant {
-            return self.fly_own(key).await;
+    async fn fly(&self, trip: &Trip) -> Landing {
+        if trip.partner == trip.tenant {
+            return self.fly_own(trip).await;
         }
-        let at_hand = || self.0.at_hand(key, MARGIN);
-        let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), at_hand, || desk.at_customer(flight)).await
+        let at_hand = || self.0.at_hand(trip, MARGIN);
+        let (desk, flight) = (self.clone(), trip.clone());
+        self.0.flights.join(trip.key.clone(), at_hand, || desk.at_customer(flight)).await
     }
 
-    async fn fly_own(&self, key: &CacheKey) -> Landing {
-        let at_hand = || self.0.at_hand(key, MARGIN);
-        let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), at_hand, || desk.rotate(flight)).await
+    async fn fly_own(&self, trip: &Trip) -> Landing {
+        let at_hand = || self.0.at_hand(trip, MARGIN);
+        let (desk, flight) = (self.clone(), trip.clone());
+        self.0.flights.join(trip.key.clone(), at_hand, || desk.rotate(flight)).await
     }
 
-    async fn at_customer(self, key: CacheKey) -> Landing {
+    async fn at_customer(self, trip: Trip) -> Landing {
         let desk = &self.0;
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        let _seat = desk.seat(key.partner).await?;
-        let lease = desk.customer_lease(&key).await?;
-        let landing = self.redeem_at_customer(key).await;
+        let _seat = desk.seat(trip.partner).await?;
+        let lease = desk.customer_lease(&trip).await?;
+        let landing = self.redeem_at_customer(trip).await;
         turn::release(lease).await;
         landing
     }
 
     /// Redeems at a customer's tenant, and sees to it that the partner's own token stays young.
-    async fn redeem_at_customer(&self, key: CacheKey) -> Landing {
+    async fn redeem_at_customer(&self, trip: Trip) -> Landing {
         let desk = &self.0;
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        let held = desk.current(&key).await?;
+        let held = desk.current(&trip).await?;
         let token = usable(&held.record)?;
-        let redemption = desk.redeem(&key, token);
-        let (reply, ()) = tokio::join!(redemption, self.keep_young(&held.record.consent));
-        let reply = reply.map_err(|error| desk.refused(&key, error))?;
-        desk.check_customer_reply(&key, &held.record.consent, &reply)?;
-        desk.accept(key, reply, false).await
+        let redemption = desk.redeem(&trip, token);
+        let (redeemed, ()) =
+            tokio::join!(redemption, self.keep_young(&held.record.consent, &trip.motive));
+        let redeemed = redeemed.map_err(|error| desk.refused(&trip, error))?;
+        desk.check_customer_reply(&trip, &held.record.consent, &redeemed)?;
+        desk.accept(trip, redeemed, false).await
     }
 
     /// Customer redemptions renew nothing, so their use of an ageing token causes one rotation; an
     /// access token at hand for the partner itself shows that there was one within the hour. Its
     /// failure is the consent's own story, not this customer's.
-    async fn keep_young(&self, consent: &Consent) {
+    async fn keep_young(&self, consent: &Consent, motive: &Motive) {
         let now = self.0.clock.now();
         if !consent.wants_rotation(ROTATE_AFTER, now) || is_pausing(consent, &*self.0.clock) {
             return;
@@ -176,7 +184,8 @@ impl Exchange {
         let resource = Resource::PartnerCenter;
         let key = CacheKey { partner, generation: consent.generation, tenant: partner, resource };
         if self.0.at_hand(&key, MARGIN).is_none() {
-            let _told_by_events = self.fly_own(&key).await;
+            let trip = Trip { key, motive: motive.clone() };
+            let _told_by_events = self.fly_own(&trip).await;
         }
     }
 
@@ -333,23 +342,31 @@ impl Desk {
         Ok(Some(waiting.held).filter(|held| at == Some(held.revision)))
     }
 
-    async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<TokenReply, TokenError> {
+    async fn redeem(&self, key: &CacheKey, token: &RefreshToken) -> Result<Redeemed, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
         let scopes = self.scopes(&key.resource);
-        self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, None).await
+        let began = self.clock.monotonic();
+        let answer =
+            self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, None);
+        let reply = answer.instrument(exchange_span(key)).await?;
+        Ok(Redeemed { reply, took: self.clock.monotonic().saturating_sub(began) })
     }
 
-    fn refused(&self, key: &CacheKey, error: TokenError) -> Error {
+    fn refused(&self, trip: &Trip, error: TokenError) -> Error {
+        let (partner, tenant) = (trip.partner, trip.tenant);
         if let TokenError::Entra(refusal) = &error {
+            let Motive { actor, purpose } = trip.motive.clone();
             self.observers.tell(&Event::ExchangeRefused {
-                partner: key.partner,
-                tenant: key.tenant,
-                resource: key.resource.clone(),
+                partner,
+                tenant,
+                resource: trip.resource.clone(),
                 cause: refusal.cause(),
                 correlation_id: refusal.correlation_id().map(str::to_owned),
+                actor,
+                purpose,
             });
         }
-        Error::token(Some(key.partner), Some(key.tenant), error)
+        Error::token(Some(partner), Some(tenant), error)
     }
 
     /// the tenant must be the one asked; the user is Entra's to map, so it is only watched.
@@ -375,7 +392,9 @@ impl Desk {
     }
 
     /// Keeps the access token of a reply that was checked, shares it, and hands it out.
-    async fn accept(&self, key: CacheKey, reply: TokenReply, rotated: bool) -> Landing {
+    async fn accept(&self, trip: Trip, redeemed: Redeemed, rotated: bool) -> Landing {
+        let Trip { key, motive: Motive { actor, purpose } } = trip;
+        let Redeemed { reply, took } = redeemed;
         let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
         let asked = self.scopes(&resource);
         let granted = reply.granted.unwrap_or_else(|| asked.clone());
@@ -388,6 +407,9 @@ impl Desk {
             tenant,
             resource: resource.clone(),
             rotated,
+            took,
+            actor,
+            purpose,
         });
         let token = Token::new(reply.access_token, tenant, resource, granted, reply.expires_at);
         self.sharing.keep(&key, &asked, &token).await;

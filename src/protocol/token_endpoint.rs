@@ -159,6 +159,7 @@ impl TokenEndpoint {
         }
         let (url, scope) = (authority.token_url(), scopes.request_value(&self.cloud));
         let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
+        tracing::Span::current().record("correlation_id", request_id.as_str());
         let body = self.form(&url, grant, &scope).await?;
         let sent_at = self.clock.now();
         let reply = self.wire.send(post(&url, &request_id, body)).await?;
