@@ -15,6 +15,7 @@
 //! ```text
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
+//!              metrics                  turns events into counters
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │
 //!              exchange │ offboarding │ rekeying │ sweeping │ scan │ transfer
@@ -40,6 +41,8 @@ pub mod emulator;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub mod measure;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Remedy};

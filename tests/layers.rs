@@ -56,6 +56,7 @@ const ORDER: &[&str] = &[
     "journeys::transfer",
     "broker",
     "partner",
+    "metrics",
     "measure",
 ];
 
@@ -183,7 +184,7 @@ fn room(path: &str) -> Option<String> {
         let listed = second.filter(|second| EMULATOR.contains(&second.as_str()));
         return Some(listed.unwrap_or_else(|| first.to_owned()));
     }
-    ["error", "broker", "partner", "measure"].contains(&first).then(|| first.to_owned())
+    ["error", "broker", "partner", "metrics", "measure"].contains(&first).then(|| first.to_owned())
 }
 
 /// Collects every path that begins with `crate`, `super` or `self`, as a path from the root.
