@@ -94,6 +94,8 @@ mod guides {
     struct Errors;
     #[doc = include_str!("../docs/stores.md")]
     struct Stores;
+    #[doc = include_str!("../docs/operation.md")]
+    struct Operation;
     #[doc = include_str!("../docs/emulator.md")]
     struct Emulator;
 }
