@@ -17,7 +17,7 @@ async fn a_freeze_survives_a_restart_and_is_listed_with_its_reason() {
     world.clock.advance(400 * DAY);
     let second = world.broker().await;
     second.sweep().await.expect("swept");
-    assert_eq!(second.freezes().await.expect("readable"), [frozen.clone()]);
+    assert_eq!(second.freezes().await.expect("readable"), std::slice::from_ref(&frozen));
     assert_eq!(
         (frozen.reason(), frozen.scope()),
         ("a stolen laptop", &FreezeScope::Partner(world.contoso))
