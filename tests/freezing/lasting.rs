@@ -44,6 +44,7 @@ async fn consents_come_and_go_while_the_freeze_stands() {
     world.clock.advance(INTERVAL);
     world.onboard(&broker).await;
     assert_eq!(frozen_by(ask(&world, &broker).await), frozen, "it is no record of the partner's");
+    assert_eq!(frozen_by(ask(&world, &world.broker().await).await), frozen, "whoever reads it");
     broker.lift(frozen.name()).await.expect("removed");
     ask(&world, &broker).await.expect("a token");
 }
