@@ -15,6 +15,7 @@ use http::HeaderMap;
 use crate::error::Error;
 use crate::journeys::diagnosis::{Diagnosis, Diagnostics};
 use crate::journeys::exchange::Exchange;
+use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Found, FoundId, Onboarding};
 use crate::journeys::rekeying::{Rekeying, RotateKeys};
@@ -22,6 +23,7 @@ use crate::journeys::scan::Scan;
 use crate::journeys::sweeping::{Sweeper, Swept};
 use crate::journeys::transfer::{Export, Import, Transfer};
 use crate::model::clock::Clock;
+use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::registration::AppRegistration;
 use crate::protocol::authorization::Callback;
 use crate::storage::keyring::{KeyId, KeyRing};
@@ -42,6 +44,7 @@ pub struct Broker {
     pub(crate) onboarding: Onboarding,
     pub(crate) exchange: Exchange,
     pub(crate) diagnostics: Diagnostics,
+    freezes: Freezes,
     pub(crate) offboarding: Offboarding,
     pub(crate) rekeying: Rekeying,
     pub(crate) transfer: Transfer,
@@ -91,6 +94,42 @@ impl Broker {
     /// What the store says; what was erased stays so.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         self.sweeper.sweep().await
+    }
+
+    /// Keeps tokens back: from now on in this process, and in every other one that shares the
+    /// store within five seconds of use, until it is [lifted](Self::lift) by its name. It survives
+    /// restarts, and a partner's withdrawal, shredding and return. Tokens that are in the hands of
+    /// callers already go on working until they end: only Entra could stop those.
+    ///
+    /// Consents can be asked for and confirmed meanwhile: they give no token. `reason` is shown to
+    /// whoever is refused: 1 to 256 bytes, in one line.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for such a reason as is none; [`Error::FreezeUnsaved`] when the store
+    /// failed: then it holds here at once, and this process goes on trying to store it.
+    pub async fn freeze(
+        &self,
+        scope: FreezeScope,
+        reason: impl Into<String> + Send,
+    ) -> Result<Freeze, Error> {
+        self.freezes.freeze(scope, reason.into()).await
+    }
+
+    /// Ends the freeze of this name, in every process within five seconds. Says whether there was
+    /// one. Where several cover a partner, the others go on.
+    ///
+    /// # Errors
+    /// What the store says; then nothing is lifted.
+    pub async fn lift(&self, name: &str) -> Result<bool, Error> {
+        self.freezes.lift(name).await
+    }
+
+    /// Every freeze that stands, the oldest first: read from the store, with what is not stored yet.
+    ///
+    /// # Errors
+    /// What the store says; what was known before goes on.
+    pub async fn freezes(&self) -> Result<Vec<Freeze>, Error> {
+        self.freezes.all().await
     }
 
     /// The name that other processes know this one by: see
@@ -179,6 +218,7 @@ impl Broker {
         let farewell = FAREWELL.min(grace / 4);
         let finish = async {
             self.exchange.finish().await;
+            self.freezes.save_all().await;
             self.chores.end().await;
         };
         tokio::select! {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::model::entra_error::{Cause, EntraError};
+use crate::model::freeze::Freeze;
 use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
 use crate::model::scope::{Resource, Scopes};
@@ -63,6 +64,20 @@ pub enum Error {
         cause: Cause,
         /// When the next ask makes a request again.
         until: SystemTime,
+    },
+    /// Somebody of the vendor keeps these tokens back until the freeze is lifted.
+    #[error("no token is handed out: {freeze}")]
+    Frozen {
+        /// What to lift, since when it holds, and why.
+        freeze: Arc<Freeze>,
+    },
+    /// A freeze could not be stored: it holds in this process, which goes on trying to store it.
+    #[error("freeze {} holds in this process alone so far: {error}", freeze.name())]
+    FreezeUnsaved {
+        /// What holds here.
+        freeze: Arc<Freeze>,
+        /// Why the others do not know of it.
+        error: Box<Self>,
     },
     /// The store refuses this partner's new refresh token, so its own tenant is not asked again until
     /// that is saved, or the access token that came with it has ended. Customers are served.
@@ -231,6 +246,8 @@ impl Error {
                 Remedy::AskConsentAgain { claims: None }
             }
             Self::ScopesMissing { .. } => Remedy::GrantInCustomer,
+            Self::Frozen { freeze } => Remedy::Lift { name: freeze.name().to_owned() },
+            Self::FreezeUnsaved { error, .. } => error.remedy(),
             Self::Http(_) => Remedy::Retry { after: SOON },
             Self::Unsaved { .. }
             | Self::Busy { .. }

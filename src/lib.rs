@@ -15,16 +15,17 @@
 //! ```text
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
+//!              metrics                  turns events into counters
 //!  façade      broker │ partner         handles and wiring, no logic of their own
-//!  journeys/   standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │ casebook │
-//!              circuit │ guard │ onboarding │ exchange │ diagnosis │ offboarding │ rekeying │
-//!              sweeping │ scan │ transfer
+//!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
+//!              casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │ offboarding │
+//!              rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  throttle │ http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ consent │ policy │ event
+//!              mfa │ consent │ policy │ freeze │ motive │ event
 //! ```
 
 mod broker;
@@ -41,6 +42,8 @@ pub mod emulator;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub mod measure;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 pub use broker::{Broker, BrokerBuilder};
 pub use error::{Absence, Error, Party, Remedy};
@@ -60,8 +63,10 @@ pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
 pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
 pub use model::entra_error::{Cause, EntraError, Reach};
 pub use model::event::{Event, Observer};
+pub use model::freeze::{Freeze, FreezeScope};
 pub use model::invalid::Invalid;
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
+pub use model::motive::{Actor, Purpose};
 pub use model::policy::{Policy, Refused};
 pub use model::registration::{AppRegistration, Certificate, ClientCredential};
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
@@ -93,6 +98,8 @@ mod guides {
     struct Errors;
     #[doc = include_str!("../docs/stores.md")]
     struct Stores;
+    #[doc = include_str!("../docs/operation.md")]
+    struct Operation;
     #[doc = include_str!("../docs/emulator.md")]
     struct Emulator;
 }

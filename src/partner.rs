@@ -10,6 +10,7 @@ use crate::journeys::exchange::{Access, Answer, Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::journeys::token::Token;
 use crate::model::consent::Consent;
+use crate::model::motive::{Actor, Purpose};
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
@@ -104,7 +105,7 @@ impl<'b> Partner<'b> {
     #[inline]
     fn request(&self, tenant: TenantId, resource: Resource) -> TokenRequest<'b> {
         let (partner, account) = (self.tenant, self.account.clone());
-        let ask = Ask { partner, account, tenant, resource, instead_of: None, claims: None };
+        let ask = Ask::plain(partner, account, tenant, resource);
         TokenRequest { exchange: &self.broker.exchange, ask }
     }
 
@@ -206,6 +207,19 @@ impl TokenRequest<'_> {
     /// as well, it is not about the token, and [`Error::TokenRefused`] says so.
     pub fn instead_of(mut self, refused: &Token) -> Self {
         self.ask.instead_of = Some(refused.clone());
+        self
+    }
+
+    /// On whose behalf: told with the events that this causes.
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.ask.motive.actor = Some(actor);
+        self
+    }
+
+    /// What it is for: told with the events that this causes, and counted by
+    /// those who name it to [`Meter::purposes`](crate::metrics::Meter::purposes).
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.ask.motive.purpose = Some(purpose);
         self
     }
 

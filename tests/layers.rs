@@ -20,6 +20,8 @@ const ORDER: &[&str] = &[
     "model::mfa",
     "model::consent",
     "model::policy",
+    "model::freeze",
+    "model::motive",
     "model::event",
     "transport::throttle",
     "transport::http",
@@ -39,6 +41,7 @@ const ORDER: &[&str] = &[
     "protocol::id_token",
     "protocol::partner_center",
     "error",
+    "journeys::freezing",
     "journeys::standing",
     "journeys::offers",
     "journeys::token",
@@ -60,6 +63,7 @@ const ORDER: &[&str] = &[
     "journeys::transfer",
     "broker",
     "partner",
+    "metrics",
     "measure",
 ];
 
@@ -187,7 +191,7 @@ fn room(path: &str) -> Option<String> {
         let listed = second.filter(|second| EMULATOR.contains(&second.as_str()));
         return Some(listed.unwrap_or_else(|| first.to_owned()));
     }
-    ["error", "broker", "partner", "measure"].contains(&first).then(|| first.to_owned())
+    ["error", "broker", "partner", "metrics", "measure"].contains(&first).then(|| first.to_owned())
 }
 
 /// Collects every path that begins with `crate`, `super` or `self`, as a path from the root.

@@ -9,6 +9,7 @@ use crate::journeys::cache::Cache;
 use crate::journeys::casebook::Casebook;
 use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
+use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::rekeying::Rekeying;
@@ -40,6 +41,8 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
     let observers = Observers::new(parts.observers.into_iter().map(|watcher| watcher.0).collect());
     announce(&roll, &observers).await?;
     prove_again(&ledger, &roll).await?;
+    let freezes = Freezes::new(ledger.clone(), clock.clone(), observers.clone());
+    freezes.look().await?;
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
@@ -47,6 +50,7 @@ pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Bro
         cache: Arc::new(Cache::new(parts.cache_at_most)),
         standings: Arc::default(),
         casebook: Casebook::default(),
+        freezes,
         app,
         clock,
         speech,
@@ -95,6 +99,7 @@ struct Shared {
     leases: Option<Leases>,
     standings: Arc<Standings>,
     cache: Arc<Cache>,
+    freezes: Freezes,
     sharing: Sharing,
     casebook: Casebook,
     observers: Observers,
@@ -108,6 +113,7 @@ impl Shared {
             onboarding: self.onboarding(policy, probe_path),
             diagnostics: self.diagnostics(exchange.clone()),
             exchange,
+            freezes: self.freezes.clone(),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
@@ -146,6 +152,7 @@ impl Shared {
             id_tokens: self.speech.id_tokens.clone(),
             standings: self.standings.clone(),
             watch: self.watch(),
+            freezes: self.freezes.clone(),
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
@@ -166,7 +173,8 @@ impl Shared {
 
     fn watch(&self) -> Watch {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        Watch::new(ledger, clock, self.standings.clone(), self.roll.clone())
+        let (standings, freezes) = (self.standings.clone(), self.freezes.clone());
+        Watch::new(ledger, clock, standings, freezes, self.roll.clone())
     }
 
     fn offboarding(&self) -> Offboarding {

@@ -108,6 +108,7 @@ fn remedies() -> String {
         Remedy::GrantInCustomer,
         Remedy::FixRelationship { customer: customer() },
         Remedy::AskAdministrator { tenant: customer(), why: Cause::ConditionalAccess },
+        Remedy::Lift { name: String::new() },
         Remedy::FixRegistration,
         Remedy::ReportDefect,
     ] {

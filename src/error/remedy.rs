@@ -37,6 +37,12 @@ pub enum Remedy {
         /// About what.
         why: Cause,
     },
+    /// Somebody of the vendor froze these tokens, and knows when to call
+    /// [`Broker::lift`](crate::Broker::lift).
+    Lift {
+        /// The name of the freeze.
+        name: String,
+    },
     /// The vendor must mend its registration, credential, settings or store.
     FixRegistration,
     /// Somebody broke a rule of the protocol, or this crate is wrong: report it with the error.
@@ -68,6 +74,7 @@ impl Remedy {
             Self::GrantInCustomer => "grant_in_customer",
             Self::FixRelationship { .. } => "fix_relationship",
             Self::AskAdministrator { .. } => "ask_administrator",
+            Self::Lift { .. } => "lift",
             Self::FixRegistration => "fix_registration",
             Self::ReportDefect => "report_defect",
         }
@@ -83,7 +90,7 @@ impl Remedy {
             Self::GrantInCustomer
             | Self::FixRelationship { .. }
             | Self::AskAdministrator { .. } => Party::Customer,
-            Self::FixRegistration | Self::ReportDefect => Party::Vendor,
+            Self::Lift { .. } | Self::FixRegistration | Self::ReportDefect => Party::Vendor,
         }
     }
 }
@@ -107,6 +114,7 @@ impl fmt::Display for Remedy {
             Self::AskAdministrator { why, .. } => {
                 write!(out, "ask an administrator of that tenant about: {}", why.words())
             }
+            Self::Lift { name } => write!(out, "lift the freeze {name}, once its reason is over"),
             Self::FixRegistration => {
                 out.write_str("mend the vendor's own registration, credential, settings or store")
             }

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use crate::error::{Absence, Error};
 use crate::journeys::cache::{Cache, CacheKey};
 use crate::journeys::casebook::Casebook;
 use crate::journeys::flight::{Flights, Landing};
+use crate::journeys::freezing::Freezes;
 use crate::journeys::offers::Offers;
 use crate::journeys::sharing::{Shared, Sharing};
 use crate::journeys::standing::{Moment, Standing, Standings, absence};
@@ -24,6 +27,7 @@ use crate::model::cloud::Authority;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::event::{Event, Observers};
 use crate::model::invalid::Invalid;
+use crate::model::motive::Motive;
 use crate::model::policy::Refused;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
@@ -40,12 +44,14 @@ mod manners;
 #[cfg(feature = "measure")]
 mod plant;
 mod rotation;
+mod trip;
 mod turn;
 mod unsaved;
 
 pub use hand_out::{Access, Answer};
 use lane::Lanes;
 pub(crate) use manners::{Limits, Manners};
+use trip::{Redeemed, Trip, exchange_span};
 use unsaved::Unsaved;
 
 /// What another process shares must be good for so long.
@@ -64,6 +70,20 @@ pub(crate) struct Ask {
     pub(crate) instead_of: Option<Token>,
     /// What the API wants proven.
     pub(crate) claims: Option<Arc<str>>,
+    pub(crate) motive: Motive,
+}
+
+impl Ask {
+    /// An ask for nothing special.
+    pub(crate) fn plain(
+        partner: TenantId,
+        account: Option<AccountId>,
+        tenant: TenantId,
+        resource: Resource,
+    ) -> Self {
+        let (instead_of, claims, motive) = (None, None, Motive::default());
+        Self { partner, account, tenant, resource, instead_of, claims, motive }
+    }
 }
 
 /// The exchange desk of one broker. Clones share everything.
@@ -81,6 +101,7 @@ pub(crate) struct Tools {
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
     pub(crate) standings: Arc<Standings>,
     pub(crate) watch: Watch,
+    pub(crate) freezes: Freezes,
     /// Where the store is shared between processes.
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
@@ -119,53 +140,54 @@ impl Exchange {
         }))
     }
 
-    async fn fly(&self, key: &CacheKey) -> Landing {
-        if key.partner == key.tenant {
-            return self.fly_own(key).await;
+    async fn fly(&self, trip: &Trip) -> Landing {
+        if trip.partner == trip.tenant {
+            return self.fly_own(trip).await;
         }
-        let fresh = || self.0.fresh(key);
-        let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), fresh, || desk.at_customer(flight)).await
+        let fresh = || self.0.fresh(trip);
+        let (desk, flight) = (self.clone(), trip.clone());
+        self.0.flights.join(trip.key.clone(), fresh, || desk.at_customer(flight)).await
     }
 
-    async fn fly_own(&self, key: &CacheKey) -> Landing {
-        let fresh = || self.0.fresh(key);
-        let (desk, flight) = (self.clone(), key.clone());
-        self.0.flights.join(key.clone(), fresh, || desk.rotate(flight)).await
+    async fn fly_own(&self, trip: &Trip) -> Landing {
+        let fresh = || self.0.fresh(trip);
+        let (desk, flight) = (self.clone(), trip.clone());
+        self.0.flights.join(trip.key.clone(), fresh, || desk.rotate(flight)).await
     }
 
-    async fn at_customer(self, key: CacheKey) -> Landing {
+    async fn at_customer(self, trip: Trip) -> Landing {
         let desk = &self.0;
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        desk.check_manners(&key)?;
-        let _seat = desk.seat(key.partner).await?;
-        let lease = desk.customer_lease(&key).await?;
-        let landing = self.redeem_at_customer(key).await;
+        desk.check_manners(&trip)?;
+        let _seat = desk.seat(trip.partner).await?;
+        let lease = desk.customer_lease(&trip).await?;
+        let landing = self.redeem_at_customer(trip).await;
         turn::release(lease).await;
         landing
     }
 
     /// Redeems at a customer's tenant, and sees to it that the partner's own token stays young.
-    async fn redeem_at_customer(&self, key: CacheKey) -> Landing {
+    async fn redeem_at_customer(&self, trip: Trip) -> Landing {
         let desk = &self.0;
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        let held = desk.current(&key).await?;
+        let held = desk.current(&trip).await?;
         let token = usable(&held.record)?;
-        let redemption = desk.redeem(&key, token);
-        let (reply, ()) = tokio::join!(redemption, self.keep_young(&held.record.consent));
-        let reply = reply.map_err(|error| desk.refused(&key, error))?;
-        desk.check_customer_reply(&key, &held.record.consent, &reply)?;
-        desk.accept(key, reply, false).await
+        let redemption = desk.redeem(&trip, token);
+        let (redeemed, ()) =
+            tokio::join!(redemption, self.keep_young(&held.record.consent, &trip.motive));
+        let redeemed = redeemed.map_err(|error| desk.refused(&trip, error))?;
+        desk.check_customer_reply(&trip, &held.record.consent, &redeemed)?;
+        desk.accept(trip, redeemed, false).await
     }
 
     /// Customer redemptions renew nothing, so their use of an ageing token causes one rotation; an
     /// access token at hand for the partner itself shows that there was one within the hour. Its
     /// failure is the consent's own story, not this customer's.
-    async fn keep_young(&self, consent: &Consent) {
+    async fn keep_young(&self, consent: &Consent, motive: &Motive) {
         let now = self.0.clock.now();
         if !consent.wants_rotation(ROTATE_AFTER, now) || is_pausing(consent, &*self.0.clock) {
             return;
@@ -174,7 +196,8 @@ impl Exchange {
         let resource = Resource::PartnerCenter;
         let key = CacheKey::plain(partner, consent.generation, partner, resource);
         if self.0.at_hand(&key).is_none() {
-            let _told_by_events = self.fly_own(&key).await;
+            let trip = Trip { key, motive: motive.clone() };
+            let _told_by_events = self.fly_own(&trip).await;
         }
     }
 
@@ -218,6 +241,12 @@ impl Desk {
 
     fn scopes(&self, resource: &Resource) -> Scopes {
         self.app.scopes().of(resource)
+    }
+
+    /// What was frozen while a flight was under way stops its token too: it may have taken long.
+    async fn admit_landed(&self, partner: TenantId, standing: &Standing) -> Result<(), Error> {
+        let _known_goes_on = self.watch.look(partner).await;
+        self.freezes.admit(partner, standing.account())
     }
 
     /// A valid token outlives a failure that may pass.
@@ -321,25 +350,32 @@ impl Desk {
         &self,
         key: &CacheKey,
         token: &RefreshToken,
-    ) -> Result<TokenReply, TokenError> {
+    ) -> Result<Redeemed, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
-        let scopes = self.scopes(&key.resource);
-        let claims = key.claims.as_deref();
-        self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, claims).await
+        let (scopes, claims) = (self.scopes(&key.resource), key.claims.as_deref());
+        let began = self.clock.monotonic();
+        let answer =
+            self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, claims);
+        let reply = answer.instrument(exchange_span(key)).await?;
+        Ok(Redeemed { reply, took: self.clock.monotonic().saturating_sub(began) })
     }
 
-    fn refused(&self, key: &CacheKey, error: TokenError) -> Error {
+    fn refused(&self, trip: &Trip, error: TokenError) -> Error {
+        let (partner, tenant) = (trip.partner, trip.tenant);
         if let TokenError::Entra(refusal) = &error {
+            let Motive { actor, purpose } = trip.motive.clone();
             self.observers.tell(&Event::ExchangeRefused {
-                partner: key.partner,
-                tenant: key.tenant,
-                resource: key.resource.clone(),
+                partner,
+                tenant,
+                resource: trip.resource.clone(),
                 cause: refusal.cause(),
                 correlation_id: refusal.correlation_id().map(str::to_owned),
+                actor,
+                purpose,
             });
         }
-        let error = Error::token(Some(key.partner), Some(key.tenant), error);
-        self.casebook.note(&error, Some(&key.resource), self.clock.now());
+        let error = Error::token(Some(partner), Some(tenant), error);
+        self.casebook.note(&error, Some(&trip.resource), self.clock.now());
         error
     }
 
@@ -366,7 +402,9 @@ impl Desk {
     }
 
     /// Keeps the access token of a reply that was checked, shares it, and hands it out.
-    async fn accept(&self, key: CacheKey, reply: TokenReply, rotated: bool) -> Landing {
+    async fn accept(&self, trip: Trip, redeemed: Redeemed, rotated: bool) -> Landing {
+        let Trip { key, motive: Motive { actor, purpose } } = trip;
+        let Redeemed { reply, took } = redeemed;
         let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
         let asked = self.scopes(&resource);
         let granted = reply.granted.unwrap_or_else(|| asked.clone());
@@ -379,6 +417,9 @@ impl Desk {
             tenant,
             resource: resource.clone(),
             rotated,
+            took,
+            actor,
+            purpose,
         });
         let token = Shared { secret: reply.access_token, scopes: granted, left: reply.left };
         self.sharing.keep(&key, &asked, &token).await;

@@ -6,6 +6,7 @@ pub(crate) mod circuit;
 pub(crate) mod diagnosis;
 pub(crate) mod exchange;
 pub(crate) mod flight;
+pub(crate) mod freezing;
 pub(crate) mod guard;
 pub(crate) mod offboarding;
 pub(crate) mod offers;

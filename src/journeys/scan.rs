@@ -5,6 +5,7 @@ use std::fmt;
 use crate::error::Error;
 use crate::journeys::tally::Tally;
 use crate::model::consent::StoredConsent;
+use crate::model::freeze::Freeze;
 use crate::storage::ledger::{DamagedRecord, Ledger, LedgerError, Record};
 use crate::storage::seal::Opened;
 use crate::storage::store::{Kind, StoreError};
@@ -118,11 +119,19 @@ impl fmt::Debug for Scan<'_> {
     }
 }
 
-/// The working kinds are read where they are used; a consent must be one for years.
+/// The working kinds are read where they are used; a consent must be one for years, and a freeze
+/// that is none stops everybody.
 fn fits(kind: Kind, opened: &Opened) -> bool {
-    kind != Kind::Consent
-        || serde_json::from_slice::<StoredConsent>(&opened.plaintext)
-            .is_ok_and(|consent| consent.generation() == opened.generation)
+    match kind {
+        Kind::Consent => is_a::<StoredConsent>(opened),
+        Kind::Freeze => is_a::<Freeze>(opened),
+        _ => true,
+    }
+}
+
+fn is_a<R: Record>(opened: &Opened) -> bool {
+    serde_json::from_slice::<R>(&opened.plaintext)
+        .is_ok_and(|record| record.generation() == opened.generation)
 }
 
 /// Records read at once.

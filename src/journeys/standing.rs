@@ -67,6 +67,11 @@ impl Standing {
         self.account == *account
     }
 
+    /// Which account the partner is bound to.
+    pub(crate) const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
     /// Refuses work in the name of another account, and work without a consent.
     pub(crate) fn admit(
         &self,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::journeys::freezing::Freezes;
 use crate::journeys::standing::Standings;
 use crate::model::clock::{Clock, Glance, millis};
 use crate::model::tenant::TenantId;
@@ -34,6 +35,7 @@ pub(crate) struct Watch {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     standings: Arc<Standings>,
+    freezes: Freezes,
     roll: Roll,
     /// When the last read that succeeded had begun, in milliseconds; `NEVER` before the first.
     looked_at: AtomicU64,
@@ -62,13 +64,15 @@ impl Watch {
         ledger: Ledger,
         clock: Arc<dyn Clock>,
         standings: Arc<Standings>,
+        freezes: Freezes,
         roll: Roll,
     ) -> Self {
         let (mark, marked_at) = (roll.mark(), clock.monotonic());
         let progress = Mutex::new(Progress { mark, marked_at, failure: None });
         let (looked_at, looks) = (AtomicU64::new(NEVER), AtomicU64::new(0));
-        let is_shared = ledger.promises(Kind::Consent).shared_between_processes;
-        Self { ledger, clock, standings, roll, looked_at, is_shared, looks, progress }
+        let shared = |kind| ledger.promises(kind).shared_between_processes;
+        let is_shared = shared(Kind::Consent) || shared(Kind::Freeze);
+        Self { ledger, clock, standings, freezes, roll, looked_at, is_shared, looks, progress }
     }
 
     /// Makes sure that the views are true enough to act on for `partner`. Whoever comes first reads;
@@ -87,7 +91,7 @@ impl Watch {
         if began.saturating_sub(progress.marked_at) >= MARK_LIFE {
             (progress.mark, progress.marked_at) = (None, began);
         }
-        let outcome = self.read(&mut progress.mark, partner).await;
+        let outcome = self.read_all(&mut progress.mark, partner).await;
         progress.failure = outcome.clone().err();
         if outcome.is_ok() {
             self.looked_at.store(millis(began), Ordering::Release);
@@ -106,6 +110,26 @@ impl Watch {
         let looked_at = self.looked_at.load(Ordering::Acquire);
         let age = now.monotonic().saturating_sub(looked_at);
         looked_at != NEVER && u128::from(age) <= INTERVAL.as_millis()
+    }
+
+    fn is_shared(&self, kind: Kind) -> bool {
+        self.ledger.promises(kind).shared_between_processes
+    }
+
+    /// What is frozen, and which consents have changed.
+    async fn read_all(
+        &self,
+        mark: &mut Option<Revision>,
+        partner: TenantId,
+    ) -> Result<(), LedgerError> {
+        let consents = async {
+            match self.is_shared(Kind::Consent) {
+                true => self.read(mark, partner).await,
+                false => Ok(()),
+            }
+        };
+        let (frozen, changed) = tokio::join!(self.freezes.look(), consents);
+        frozen.and(changed)
     }
 
     /// Without a mark nothing that was read counts. The first one is taken before the views are

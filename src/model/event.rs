@@ -3,10 +3,12 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::consent::ConsentState;
 use super::entra_error::Cause;
+use super::freeze::FreezeScope;
+use super::motive::{Actor, Purpose};
 use super::policy::Refused;
 use super::scope::Resource;
 use super::tenant::{AccountId, TenantId, UserId};
@@ -75,6 +77,12 @@ pub enum Event {
         resource: Resource,
         /// Whether the stored refresh token was replaced.
         rotated: bool,
+        /// How long Entra took to answer.
+        took: Duration,
+        /// For whom the host asked. Who joined a request that was under way caused none.
+        actor: Option<Actor>,
+        /// What for.
+        purpose: Option<Purpose>,
     },
     /// An exchange was refused by Entra.
     ExchangeRefused {
@@ -88,6 +96,10 @@ pub enum Event {
         cause: Cause,
         /// Entra's name for this answer, to quote to its support.
         correlation_id: Option<String>,
+        /// For whom the host asked.
+        actor: Option<Actor>,
+        /// What for.
+        purpose: Option<Purpose>,
     },
     /// A consent's state moved.
     StateChanged {
@@ -169,6 +181,23 @@ pub enum Event {
     KeyRetired {
         /// Its name.
         key: String,
+    },
+    /// This process hands out no more tokens of this scope. Each process says so when it learns of
+    /// it: the one that froze at once, the others within five seconds of use, and at their start.
+    Frozen {
+        /// The name of the freeze.
+        name: String,
+        /// Whose tokens it keeps back.
+        scope: FreezeScope,
+        /// Why, in the words of whoever froze.
+        reason: String,
+    },
+    /// A freeze is over in this process.
+    Lifted {
+        /// Its name.
+        name: String,
+        /// Whose tokens it kept back.
+        scope: FreezeScope,
     },
     /// A customer-tenant reply came without an ID token, or with another user's object id.
     UnprovenUser {

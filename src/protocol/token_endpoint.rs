@@ -177,6 +177,7 @@ impl TokenEndpoint {
         }
         let (url, scope) = (authority.token_url(), scopes.request_value(&self.cloud));
         let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
+        tracing::Span::current().record("correlation_id", request_id.as_str());
         let body = self.form(&url, grant, &scope).await?;
         self.check(authority)?;
         let sent_at = self.clock.monotonic();

@@ -50,11 +50,13 @@ pub enum Kind {
     Process,
     /// A key of the ring that nothing may be wrapped under any more.
     RetiredKey,
+    /// A stop on the hand-out of tokens.
+    Freeze,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Consent,
         Self::Pending,
         Self::Found,
@@ -63,6 +65,7 @@ impl Kind {
         Self::AccessToken,
         Self::Process,
         Self::RetiredKey,
+        Self::Freeze,
     ];
 
     /// The name under which a store keeps this kind, unchanged from version to version.
@@ -77,6 +80,7 @@ impl Kind {
             Self::AccessToken => "access-token",
             Self::Process => "process",
             Self::RetiredKey => "retired-key",
+            Self::Freeze => "freeze",
         }
     }
 }

@@ -68,7 +68,7 @@ impl Strict {
     async fn token(&self, broker: &Broker) -> Result<Token, Error> {
         // A lease that nobody moves is waited for.
         let partner = broker.partner(self.scene.partner());
-        let asked = partner.token(Resource::PartnerCenter);
+        let asked = partner.token(Resource::PartnerCenter).into_future();
         tokio::pin!(asked);
         loop {
             tokio::select! {

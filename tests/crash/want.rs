@@ -229,8 +229,8 @@ async fn flows_begun_without_end_fill_the_disk_are_refused_and_are_swept_once_th
 
 /// Time passes until it ends: a lease that could not be given back, and a second try, are waited for
 /// by the clock.
-async fn in_time<T>(clock: &VirtualClock, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
+async fn in_time<T>(clock: &VirtualClock, work: impl IntoFuture<Output = T>) -> T {
+    let mut work = std::pin::pin!(work.into_future());
     loop {
         tokio::select! {
             biased;

@@ -46,8 +46,8 @@ async fn stored(
 }
 
 /// What comes of it while time passes: a lease whose owner died lapses by the waiter's own clock.
-async fn in_time<T>(world: &World, asked: impl Future<Output = T>) -> T {
-    let mut asked = std::pin::pin!(asked);
+async fn in_time<T>(world: &World, asked: impl IntoFuture<Output = T>) -> T {
+    let mut asked = std::pin::pin!(asked.into_future());
     loop {
         tokio::select! {
             answer = &mut asked => return answer,

@@ -165,7 +165,7 @@ async fn a_confirmation_is_found_out_wherever_the_wire_is_cut() {
 /// A token, while time passes: a lease whose return was lost lapses by the waiter's own clock.
 async fn token_in_time(world: &World, broker: &Broker) -> Result<Token, Error> {
     let partner = broker.partner(world.contoso);
-    let asked = partner.token(Resource::PartnerCenter);
+    let asked = partner.token(Resource::PartnerCenter).into_future();
     tokio::pin!(asked);
     loop {
         tokio::select! {

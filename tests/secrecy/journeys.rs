@@ -77,6 +77,9 @@ fn assert_seen(witness: &Witness) {
     for crate_name in ["cpv_consent", "hyper_util", "reqwest"] {
         assert!(lines.contains(crate_name), "{crate_name} said nothing");
     }
+    for span in ["exchange{partner=", "rotation{partner=", " correlation_id="] {
+        assert!(lines.contains(span), "no span was traced as {span}");
+    }
     assert!(lines.contains("TRACE") && lines.contains("consent event"));
     let files = raw::files(&witness.world.store_folder());
     let tenant = witness.world.contoso.to_string();

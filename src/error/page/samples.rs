@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::error::{Absence, Error};
 use crate::model::consent::{ConsentingUser, Guest};
 use crate::model::entra_error::{Cause, EntraError, Refusal};
+use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::invalid::Invalid;
 use crate::model::mfa::MfaSource;
 use crate::model::policy::Refused;
@@ -47,6 +48,11 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
             Error::NoConsent { partner, absence: Absence::Never },
         ),
         ("", Error::Suspended { partner, cause: Cause::AccountLocked, until }),
+        ("", Error::Frozen { freeze: frozen() }),
+        (
+            "the store failed",
+            Error::FreezeUnsaved { freeze: frozen(), error: Box::new(Error::Busy { partner }) },
+        ),
         (
             "it sent a `Retry-After`",
             Error::Resting {
@@ -155,4 +161,9 @@ fn user() -> Box<ConsentingUser> {
     let id = UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
     let subject = "subject".to_owned();
     Box::new(ConsentingUser { id, subject, name: None, guest: Guest::No, roles: None })
+}
+
+fn frozen() -> Arc<Freeze> {
+    let scope = FreezeScope::Partner(partner());
+    Arc::new(Freeze::new(scope, "a sample".to_owned(), UNIX_EPOCH, [0; 6]).expect("plain text"))
 }

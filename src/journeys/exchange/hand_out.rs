@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Ask, Desk, Exchange, MARGIN};
+use super::{Ask, Desk, Exchange, MARGIN, Trip};
 use crate::error::Error;
 use crate::journeys::cache::{CacheKey, Place};
 use crate::journeys::flight::Landing;
@@ -18,7 +18,6 @@ use crate::journeys::offers::Offer;
 use crate::journeys::sharing::Shared;
 use crate::journeys::token::{Issue, Life, Token};
 use crate::model::clock::Glance;
-use crate::model::tenant::AccountId;
 
 /// An API that refuses two tokens within so many milliseconds refuses the user, not the token.
 const REFUSED_AGAIN: u64 = 300_000;
@@ -38,9 +37,9 @@ impl Exchange {
             return None;
         }
         let desk = &self.0;
-        let (now, account) = (desk.clock.glance(), ask.account.as_ref());
+        let now = desk.clock.glance();
         let place = Place::of(ask, desk.offers.find(&ask.resource)?);
-        let token = desk.cache.find(&place, |token| desk.may_hand_out(token, account, now))?;
+        let token = desk.cache.find(&place, |token| desk.may_hand_out(token, ask, now))?;
         self.handed_out(ask, &token, now);
         Some(token)
     }
@@ -60,10 +59,11 @@ impl Exchange {
         let desk = &self.0;
         let generation = token.standing().generation;
         let key = CacheKey::plain(ask.partner, generation, ask.tenant, ask.resource);
-        if desk.has_room_for(&key) {
-            if let Err(error) = self.fly(&key).await {
-                let _told = desk.serve_while_failing(&key, error);
-            }
+        let trip = Trip { key, motive: ask.motive };
+        if desk.has_room_for(&trip)
+            && let Err(error) = self.fly(&trip).await
+        {
+            let _told = desk.serve_while_failing(&trip, error);
         }
         desk.clock.sleep(PAUSE_AHEAD).await;
         token.renewal_failed();
@@ -75,6 +75,7 @@ impl Exchange {
         desk.check(&ask)?;
         let standing = desk.standing(ask.partner).await?;
         standing.admit(ask.partner, ask.account.as_ref())?;
+        desk.freezes.admit(ask.partner, standing.account())?;
         let key = CacheKey {
             instead: ask.instead_of.is_some(),
             claims: ask.claims.clone(),
@@ -87,8 +88,11 @@ impl Exchange {
             self.handed_out(&ask, &token, desk.clock.glance());
             return Ok(token);
         }
-        match self.fly(&key).await {
-            Err(error) if key.claims.is_none() => desk.serve_while_failing(&key, error),
+        let trip = Trip { key, motive: ask.motive };
+        let landing = self.fly(&trip).await;
+        desk.admit_landed(ask.partner, &standing).await?;
+        match landing {
+            Err(error) if trip.claims.is_none() => desk.serve_while_failing(&trip, error),
             landing => landing,
         }
     }
@@ -96,12 +100,14 @@ impl Exchange {
 
 impl Desk {
     #[inline]
-    fn may_hand_out(&self, token: &Token, account: Option<&AccountId>, now: Glance) -> bool {
+    fn may_hand_out(&self, token: &Token, ask: &Ask, now: Glance) -> bool {
         let standing = token.standing();
         token.is_good(now)
             && standing.holds()
-            && account.is_none_or(|account| standing.is_of(account))
+            && ask.account.as_ref().is_none_or(|account| standing.is_of(account))
             && self.watch.is_recent(now)
+            && (!self.freezes.is_on()
+                || self.freezes.admit(ask.partner, standing.account()).is_ok())
             && !self.closed.load(Ordering::Acquire)
     }
 
@@ -271,9 +277,9 @@ impl Access {
 
     fn at_hand(&self) -> Option<Token> {
         let desk = &self.exchange.0;
-        let (now, account) = (desk.clock.glance(), self.ask.account.as_ref());
+        let (now, ask) = (desk.clock.glance(), &self.ask);
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let good = held.as_ref().filter(|token| desk.may_hand_out(token, account, now)).cloned();
+        let good = held.as_ref().filter(|token| desk.may_hand_out(token, ask, now)).cloned();
         drop(held);
         match good {
             Some(token) => {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Desk;
+use super::{Desk, Redeemed};
 use crate::error::{Error, Remedy};
 use crate::journeys::cache::CacheKey;
 use crate::journeys::circuit::{Asker, Circuit, Pass, Turn};
@@ -17,7 +17,7 @@ use crate::model::event::Event;
 use crate::model::scope::Resource;
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::TenantId;
-use crate::protocol::token_endpoint::{TokenError, TokenReply};
+use crate::protocol::token_endpoint::TokenError;
 use crate::transport::http::HttpFault;
 use crate::transport::throttle::{Rest, Throttle, jitter};
 
@@ -95,7 +95,7 @@ impl Desk {
         &self,
         key: &CacheKey,
         token: &RefreshToken,
-    ) -> Result<TokenReply, TokenError> {
+    ) -> Result<Redeemed, TokenError> {
         if let Some(rest) = self.manners.resting(key) {
             return Err(TokenError::Resting(rest));
         }
@@ -110,7 +110,7 @@ impl Desk {
         &self,
         key: &CacheKey,
         token: &RefreshToken,
-    ) -> Result<TokenReply, TokenError> {
+    ) -> Result<Redeemed, TokenError> {
         let begun = self.clock.monotonic();
         let mut longest = FIRST_PAUSE;
         for _ in 0..self.manners.retries {
@@ -126,7 +126,7 @@ impl Desk {
         self.redeem_once(key, token).await
     }
 
-    fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<TokenReply, TokenError>) {
+    fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<Redeemed, TokenError>) {
         if self.manners.fleet.saw(key.partner) {
             self.observers.tell(&Event::FleetReleased);
         }

@@ -6,6 +6,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use tracing::Instrument;
+
+use super::trip::{Redeemed, Trip, rotation_span};
 use super::unsaved::Waiting;
 use super::{Desk, Exchange, is_pausing, usable};
 use crate::error::Error;
@@ -32,59 +35,60 @@ const TRIES: usize = 8;
 const FRESH: Duration = Duration::from_secs(10 * 60);
 
 impl Exchange {
-    pub(super) async fn rotate(self, key: CacheKey) -> Landing {
+    pub(super) async fn rotate(self, trip: Trip) -> Landing {
         let desk = &self.0;
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        desk.check_manners(&key)?;
-        let turn = desk.turn(key.partner).await?;
-        let landing = self.rotate_in_turn(key).await;
+        desk.check_manners(&trip)?;
+        let turn = desk.turn(trip.partner).await?;
+        let span = rotation_span(&trip);
+        let landing = self.rotate_in_turn(trip).instrument(span).await;
         turn.end().await;
         landing
     }
 
-    async fn rotate_in_turn(&self, key: CacheKey) -> Landing {
+    async fn rotate_in_turn(&self, trip: Trip) -> Landing {
         let desk = &self.0;
-        desk.unsaved.drop_before(key.partner, key.generation);
-        if let Some(token) = desk.shared(&key).await {
+        desk.unsaved.drop_before(trip.partner, trip.generation);
+        if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        if desk.unsaved.blocks(key.partner, desk.clock.now()) {
-            return Err(Error::Unsaved { partner: key.partner });
+        if desk.unsaved.blocks(trip.partner, desk.clock.now()) {
+            return Err(Error::Unsaved { partner: trip.partner });
         }
-        let held = desk.current(&key).await?;
+        let held = desk.current(&trip).await?;
         check_pause(&held.record.consent, desk)?;
         let asked_at = desk.clock.now();
-        match desk.redeem(&key, usable(&held.record)?).await {
-            Ok(reply) => self.rotated(key, held, reply, asked_at).await,
+        match desk.redeem(&trip, usable(&held.record)?).await {
+            Ok(redeemed) => self.rotated(trip, held, redeemed, asked_at).await,
             Err(error) => {
-                desk.note_failure(&key, &held, &error).await;
-                Err(desk.refused(&key, error))
+                desk.note_failure(&trip, &held, &error).await;
+                Err(desk.refused(&trip, error))
             }
         }
     }
 
     async fn rotated(
         &self,
-        key: CacheKey,
+        trip: Trip,
         held: Held<StoredConsent>,
-        reply: TokenReply,
+        redeemed: Redeemed,
         asked_at: SystemTime,
     ) -> Landing {
         let desk = &self.0;
-        desk.check_own_reply(&held, &reply).await?;
+        desk.check_own_reply(&held, &redeemed).await?;
         let consent = &held.record.consent;
         let is_fresh = consent.is_younger_than(FRESH, asked_at);
-        let replacement = reply.refresh_token.clone().filter(|_| !is_fresh);
+        let replacement = redeemed.refresh_token.clone().filter(|_| !is_fresh);
         let has_replacement = replacement.is_some();
         let was_live = consent.state == ConsentState::Live;
         let mut kept = true;
         if has_replacement || !was_live {
             let next = held.record.renewed(replacement, asked_at);
-            kept = self.save(held, next, reply.expires_at).await?;
+            kept = self.save(held, next, redeemed.expires_at).await?;
         }
-        desk.accept(key, reply, has_replacement && kept).await
+        desk.accept(trip, redeemed, has_replacement && kept).await
     }
 
     /// Stores the renewed consent, unless another process came first; a store that refuses gets it

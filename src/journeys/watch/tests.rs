@@ -3,6 +3,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, StoredConsent};
+use crate::model::event::Observers;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, UserId};
 use crate::storage::lease::tests::Fleet;
@@ -19,7 +20,8 @@ fn process(fleet: &Fleet, first: Option<Revision>) -> Process {
     let (ledger, standings) = (fleet.ledger(), Arc::new(Standings::default()));
     let clock: Arc<dyn Clock> = Arc::new(fleet.clock.clone());
     let roll = Roll::new(ledger.clone(), &fleet.ring, clock.clone());
-    let mut watch = Watch::new(ledger.clone(), clock, standings.clone(), roll.clone());
+    let freezes = Freezes::new(ledger.clone(), clock.clone(), Observers::default());
+    let mut watch = Watch::new(ledger.clone(), clock, standings.clone(), freezes, roll.clone());
     watch.progress.get_mut().mark = first;
     Process { ledger, standings, roll, watch: Arc::new(watch) }
 }
