@@ -19,7 +19,7 @@
 //!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
 //!              offboarding │ rekeying │ sweeping │ scan │ transfer
 //!  error       Error, Remedy            gathers the narrow errors of everything below
-//!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
+//!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
@@ -65,7 +65,9 @@ pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{Account, ConsentRequest, Customer, Partner};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
+pub use protocol::challenge::ClaimsChallenge;
 pub use protocol::id_token::IdTokenError;
+pub use protocol::partner_center::MfaMissing;
 pub use protocol::token_endpoint::BadReply;
 pub use storage::keyring::{
     DataKey, KeyError, KeyId, KeyRefusal, KeyRing, KeySourceError, KeyVaultKey, KeyWrap, LocalKey,

@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "storage::lease",
     "storage::roll",
     "protocol::json",
+    "protocol::challenge",
     "protocol::authorization",
     "protocol::token_endpoint",
     "protocol::id_token",
