@@ -20,6 +20,7 @@ use crate::journeys::rekeying::{Rekeying, RotateKeys};
 use crate::journeys::scan::Scan;
 use crate::journeys::sweeping::{Sweeper, Swept};
 use crate::journeys::transfer::{Export, Import, Transfer};
+use crate::journeys::verification::{Verifier, VerifyAll};
 use crate::model::clock::Clock;
 use crate::model::registration::AppRegistration;
 use crate::protocol::authorization::Callback;
@@ -43,6 +44,7 @@ pub struct Broker {
     pub(crate) offboarding: Offboarding,
     pub(crate) rekeying: Rekeying,
     pub(crate) transfer: Transfer,
+    pub(crate) verifier: Verifier,
     pub(crate) ledger: Ledger,
     roll: Roll,
     clock: Arc<dyn Clock>,
@@ -145,6 +147,12 @@ impl Broker {
     /// Opens every record of this application and names those that are damaged.
     pub fn scan(&self) -> Scan<'_> {
         Scan::new(&self.ledger)
+    }
+
+    /// Looks at every partner's consent as [`Partner::verify`](crate::Partner::verify) does, some at
+    /// a time; no partner's failure stops it.
+    pub fn verify_all(&self) -> VerifyAll<'_> {
+        VerifyAll::new(&self.verifier)
     }
 
     /// Takes no new work, finishes what is under way, gives its leases back, stores what is unsaved

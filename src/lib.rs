@@ -17,7 +17,7 @@
 //!                                       and cloud to name its own addresses
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   standing │ watch │ cache │ flight │ sharing │ tally │ onboarding │ exchange │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer
+//!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
@@ -50,6 +50,9 @@ pub use journeys::scan::{Scan, Scanned};
 pub use journeys::sweeping::Swept;
 pub use journeys::transfer::{
     Export, Exported, Import, ImportOutcome, Imported, KeptBack, KeptBecause,
+};
+pub use journeys::verification::{
+    Aspect, Check, Finding, Unverified, Verdict, Verification, Verified, VerifyAll,
 };
 pub use model::clock::{Clock, Sleep, SystemClock, VirtualClock};
 pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::journeys::cache::Token;
 use crate::journeys::exchange::Ask;
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
+use crate::journeys::verification::Verification;
 use crate::model::consent::Consent;
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
@@ -105,6 +106,24 @@ impl<'b> Partner<'b> {
             }
             _ => Ok(consent),
         }
+    }
+
+    /// Looks at its consent from every side, now: whether Entra redeems the refresh token for every
+    /// registered API and just what is registered, whether Partner Center takes the token as one that
+    /// was made with a second factor, whether the user is a member with no more power than needed,
+    /// and whether today's policy would take it. What could not be found out is said to be unknown.
+    ///
+    /// It changes the consent only as any use does: each redemption may replace the refresh token,
+    /// and a refusal may suspend it. A consent that pauses, or is over, is not redeemed.
+    ///
+    /// Source: Partner Center, "Test the partner security requirements".
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at another account's door; [`Error::NoConsent`] when it never consented;
+    /// [`Error::Damaged`], [`Error::Store`], [`Error::Key`], [`Error::Closed`]. What Entra and Partner
+    /// Center say is no error, but found.
+    pub async fn verify(&self) -> Result<Verification, Error> {
+        self.broker.verifier.verify(self.tenant, self.account.as_ref()).await
     }
 
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no

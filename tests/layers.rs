@@ -52,6 +52,7 @@ const ORDER: &[&str] = &[
     "journeys::sweeping",
     "journeys::scan",
     "journeys::transfer",
+    "journeys::verification",
     "broker",
     "partner",
     "measure",

@@ -32,11 +32,13 @@ use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod lane;
+mod proving;
 mod rotation;
 mod turn;
 mod unsaved;
 
 use lane::Lanes;
+pub(crate) use proving::Shown;
 use unsaved::Unsaved;
 
 /// A hand-out makes sure that at least this much of a token's life is left.

@@ -12,4 +12,5 @@ pub(crate) mod standing;
 pub(crate) mod sweeping;
 pub(crate) mod tally;
 pub(crate) mod transfer;
+pub(crate) mod verification;
 pub(crate) mod watch;

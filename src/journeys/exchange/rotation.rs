@@ -6,6 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::proving::Heard;
 use super::unsaved::Waiting;
 use super::{Desk, Exchange, is_pausing, usable};
 use crate::error::Error;
@@ -44,11 +45,16 @@ impl Exchange {
     }
 
     async fn rotate_in_turn(&self, key: CacheKey) -> Landing {
-        let desk = &self.0;
-        desk.unsaved.drop_before(key.partner, key.generation);
-        if let Some(token) = desk.shared(&key).await {
+        if let Some(token) = self.0.shared(&key).await {
             return Ok(token);
         }
+        self.redeem_in_turn(key, &Heard::new()).await
+    }
+
+    /// Redeems whatever is at hand, and lets the ID token of the reply be heard.
+    pub(super) async fn redeem_in_turn(&self, key: CacheKey, heard: &Heard) -> Landing {
+        let desk = &self.0;
+        desk.unsaved.drop_before(key.partner, key.generation);
         if desk.unsaved.blocks(key.partner, desk.clock.now()) {
             return Err(Error::Unsaved { partner: key.partner });
         }
@@ -56,7 +62,10 @@ impl Exchange {
         check_pause(&held.record.consent, desk)?;
         let asked_at = desk.clock.now();
         match desk.redeem(&key, usable(&held.record)?).await {
-            Ok(reply) => self.rotated(key, held, reply, asked_at).await,
+            Ok(reply) => {
+                reply.id_token.iter().for_each(|text| drop(heard.set(text.clone())));
+                self.rotated(key, held, reply, asked_at).await
+            }
             Err(error) => {
                 desk.note_failure(&key, &held, &error).await;
                 Err(desk.refused(&key, error))
