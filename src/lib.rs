@@ -23,7 +23,7 @@
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ consent │ policy │ event
+//!              mfa │ enforcement │ consent │ policy │ event
 //! ```
 
 mod broker;

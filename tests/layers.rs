@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "model::registration",
     "model::entra_error",
     "model::mfa",
+    "model::enforcement",
     "model::consent",
     "model::policy",
     "model::event",
