@@ -9,7 +9,7 @@ use cpv_consent::emulator::{Failure, Rule};
 use cpv_consent::{Aspect, Broker, Error, Http, HttpError, Reqwest, TenantId, Verdict};
 use http::{Request, Response};
 
-use crate::world::{World, raw};
+use crate::world::{MINUTE, World, raw};
 use crate::{GLOBAL_ADMINISTRATOR, consented, give_role};
 
 /// Five partners beside the first, in the order of their ids.
@@ -110,6 +110,20 @@ async fn a_store_that_cannot_list_is_an_error() {
     raw::execute(&world.store_folder(), "consent", "ALTER TABLE record RENAME TO gone");
     let looked = broker.verify_all().run().await;
     assert!(matches!(looked, Err(Error::Store(_))), "{looked:?}");
+}
+
+#[tokio::test]
+async fn who_could_not_be_looked_at_is_named_with_the_reason() {
+    let (world, broker) = consented().await;
+    let partners = six_partners(&world, &broker).await;
+    let looking = broker.clone();
+    broker.close(MINUTE).await;
+    let verified = looking.verify_all().run().await.expect("the store is well");
+    assert_eq!((verified.partners(), verified.unverified_in_all()), (6, 6));
+    let named = verified.unverified();
+    assert!(named.iter().all(|one| matches!(one.error(), Error::Closed)), "{named:?}");
+    assert_eq!(named.iter().map(|one| one.partner()).collect::<Vec<_>>(), partners);
+    assert!(!verified.is_sound());
 }
 
 /// HTTP that counts how many requests are under way.
