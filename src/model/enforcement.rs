@@ -198,6 +198,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_lifted_is_not_suspended_again_within_a_minute() {
+        let doubted = suspended_at(100).proven(at(160)).refused(at(150), at(165));
+        assert_eq!(doubted.permit(at(165)), Permit::HadAfter(at(165)));
+        assert_eq!(doubted.refused(at(170), at(219)), doubted);
+        assert!(doubted.refused(at(170), at(220)).suspended_since().is_some());
+    }
+
+    #[test]
     fn the_pauses_between_tries_double_up_to_six_hours() {
         let mut state = suspended_at(100);
         let mut pauses = Vec::new();
