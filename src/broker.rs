@@ -22,6 +22,7 @@ use crate::journeys::rekeying::{Rekeying, RotateKeys};
 use crate::journeys::scan::Scan;
 use crate::journeys::sweeping::{Sweeper, Swept};
 use crate::journeys::transfer::{Export, Import, Transfer};
+use crate::journeys::verification::{Verifier, VerifyAll};
 use crate::model::clock::Clock;
 use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::registration::AppRegistration;
@@ -48,6 +49,7 @@ pub struct Broker {
     pub(crate) offboarding: Offboarding,
     pub(crate) rekeying: Rekeying,
     pub(crate) transfer: Transfer,
+    pub(crate) verifier: Verifier,
     pub(crate) ledger: Ledger,
     roll: Roll,
     clock: Arc<dyn Clock>,
@@ -208,6 +210,12 @@ impl Broker {
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.exchange.hits()
+    }
+
+    /// Looks at every partner's consent as [`Partner::verify`](crate::Partner::verify) does, some at
+    /// a time; no partner's failure stops it.
+    pub fn verify_all(&self) -> VerifyAll<'_> {
+        VerifyAll::new(&self.verifier)
     }
 
     /// Takes no new work, finishes what is under way, gives its leases back, stores what is unsaved

@@ -19,13 +19,13 @@
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
 //!              casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │ offboarding │
-//!              rekeying │ sweeping │ scan │ transfer
+//!              rekeying │ sweeping │ scan │ transfer │ verification
 //!  error       Error, Remedy            gathers the narrow errors of everything below
-//!  protocol/   json │ authorization │ token_endpoint │ id_token │ partner_center
+//!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  throttle │ http │ client_assertion │ key_vault
 //!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ consent │ policy │ freeze │ motive │ event
+//!              mfa │ enforcement │ consent │ policy │ freeze │ motive │ event
 //! ```
 
 mod broker;
@@ -58,6 +58,9 @@ pub use journeys::token::Token;
 pub use journeys::transfer::{
     Export, Exported, Import, ImportOutcome, Imported, KeptBack, KeptBecause,
 };
+pub use journeys::verification::{
+    Aspect, Check, Finding, Unverified, Verdict, Verification, Verified, VerifyAll,
+};
 pub use model::clock::{Clock, Glance, Sleep, SystemClock, VirtualClock};
 pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
 pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
@@ -74,7 +77,9 @@ pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{Account, ConsentRequest, Customer, Partner, TokenRequest};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
+pub use protocol::challenge::ClaimsChallenge;
 pub use protocol::id_token::IdTokenError;
+pub use protocol::partner_center::MfaMissing;
 pub use protocol::token_endpoint::BadReply;
 pub use storage::keyring::{
     DataKey, KeyError, KeyId, KeyRefusal, KeyRing, KeySourceError, KeyVaultKey, KeyWrap, LocalKey,

@@ -9,12 +9,14 @@ use crate::journeys::diagnosis::Diagnosis;
 use crate::journeys::exchange::{Access, Answer, Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::journeys::token::Token;
+use crate::journeys::verification::Verification;
 use crate::model::consent::Consent;
 use crate::model::motive::{Actor, Purpose};
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::authorization::ResponseMode;
+use crate::protocol::challenge::ClaimsChallenge;
 
 impl Broker {
     /// The vendor's own door to a partner.
@@ -133,6 +135,24 @@ impl<'b> Partner<'b> {
         }
     }
 
+    /// Looks at its consent from every side, now: whether Entra redeems the refresh token for every
+    /// registered API and just what is registered, whether Partner Center takes the token as one that
+    /// was made with a second factor, whether the user is a member with no more power than needed,
+    /// and whether today's policy would take it. What could not be found out is said to be unknown.
+    ///
+    /// It changes the consent only as any use does: each redemption may replace the refresh token,
+    /// and a refusal may suspend it. A consent that pauses, or is over, is not redeemed.
+    ///
+    /// Source: Partner Center, "Test the partner security requirements".
+    ///
+    /// # Errors
+    /// [`Error::Refused`] at another account's door; [`Error::NoConsent`] when it never consented;
+    /// [`Error::Damaged`], [`Error::Store`], [`Error::Key`], [`Error::Closed`]. What Entra and Partner
+    /// Center say is no error, but found.
+    pub async fn verify(&self) -> Result<Verification, Error> {
+        self.broker.verifier.verify(self.tenant, self.account.as_ref()).await
+    }
+
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no
     /// flow begun before and no write under way can undo. Other processes follow within five
     /// seconds.
@@ -207,6 +227,14 @@ impl TokenRequest<'_> {
     /// as well, it is not about the token, and [`Error::TokenRefused`] says so.
     pub fn instead_of(mut self, refused: &Token) -> Self {
         self.ask.instead_of = Some(refused.clone());
+        self
+    }
+
+    /// A token that satisfies what an API has asked for in its 401. Entra is asked once, whatever is
+    /// at hand; if a person must act first, the error says so, with the claims for a new consent. What
+    /// was at hand goes on serving those who do not ask for more.
+    pub fn satisfying(mut self, challenge: &ClaimsChallenge) -> Self {
+        self.ask.claims = Some(challenge.claims().into());
         self
     }
 

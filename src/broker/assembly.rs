@@ -17,6 +17,7 @@ use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::journeys::sweeping::Sweeper;
 use crate::journeys::transfer::{Admission, Transfer};
+use crate::journeys::verification::Verifier;
 use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
@@ -108,8 +109,10 @@ struct Shared {
 impl Shared {
     fn broker(self, policy: Policy, probe_path: String, limits: Limits) -> Broker {
         let (sweeper, exchange) = (self.sweeper(), self.exchange(limits));
+        let admission = Arc::new(Admission { app: self.app.clone(), policy: policy.clone() });
         Broker {
-            transfer: self.transfer(policy.clone()),
+            transfer: self.transfer(admission.clone()),
+            verifier: self.verifier(admission, &exchange, probe_path.clone()),
             onboarding: self.onboarding(policy, probe_path),
             diagnostics: self.diagnostics(exchange.clone()),
             exchange,
@@ -125,7 +128,6 @@ impl Shared {
     }
 
     fn onboarding(&self, policy: Policy, probe_path: String) -> Onboarding {
-        let wire = self.speech.wire.clone();
         Onboarding::new(Desk {
             app: self.app.clone(),
             policy,
@@ -134,7 +136,7 @@ impl Shared {
             ledger: self.ledger.clone(),
             endpoint: self.speech.endpoint.clone(),
             id_tokens: self.speech.id_tokens.clone(),
-            partner_center: PartnerCenter::new(wire, self.app.cloud().clone()),
+            partner_center: self.partner_center(),
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
@@ -196,9 +198,30 @@ impl Shared {
         }
     }
 
-    fn transfer(&self, policy: Policy) -> Transfer {
+    fn partner_center(&self) -> PartnerCenter {
+        PartnerCenter::new(self.speech.wire.clone(), self.app.cloud().clone())
+    }
+
+    fn verifier(
+        &self,
+        admission: Arc<Admission>,
+        exchange: &Exchange,
+        probe_path: String,
+    ) -> Verifier {
+        Verifier {
+            admission,
+            probe_path,
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            exchange: exchange.clone(),
+            id_tokens: self.speech.id_tokens.clone(),
+            partner_center: Arc::new(self.partner_center()),
+        }
+    }
+
+    fn transfer(&self, admission: Arc<Admission>) -> Transfer {
         Transfer {
-            admission: Arc::new(Admission { app: self.app.clone(), policy }),
+            admission,
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             standings: self.standings.clone(),

@@ -43,6 +43,7 @@ mod lane;
 mod manners;
 #[cfg(feature = "measure")]
 mod plant;
+mod proving;
 mod rotation;
 mod trip;
 mod turn;
@@ -51,6 +52,7 @@ mod unsaved;
 pub use hand_out::{Access, Answer};
 use lane::Lanes;
 pub(crate) use manners::{Limits, Manners};
+pub(crate) use proving::Shown;
 use trip::{Redeemed, Trip, exchange_span};
 use unsaved::Unsaved;
 

@@ -19,4 +19,5 @@ pub(crate) mod sweeping;
 pub(crate) mod tally;
 pub(crate) mod token;
 pub(crate) mod transfer;
+pub(crate) mod verification;
 pub(crate) mod watch;

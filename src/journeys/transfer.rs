@@ -27,6 +27,7 @@ use crate::storage::parcel::ParcelError;
 use crate::storage::seal::Destroyed;
 
 pub(crate) use admission::Admission;
+pub(crate) use export::unreadable;
 pub use export::{Export, Exported};
 pub use import::{Import, ImportOutcome, Imported, KeptBack};
 pub use verdict::KeptBecause;

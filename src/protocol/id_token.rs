@@ -25,7 +25,7 @@ mod claims;
 mod compact;
 mod keys;
 
-pub(crate) use claims::{IdClaims, Identity};
+pub(crate) use claims::{AccountClaims, IdClaims, Identity};
 use compact::Compact;
 use keys::{KeyCache, SigningKey};
 
@@ -156,6 +156,17 @@ impl IdTokenVerifier {
     ) -> Result<Identity, IdTokenError> {
         let token = Compact::parse(text.expose())?;
         self.identity(&mut token.claims()?, authority)
+    }
+
+    /// What an ID token that came as in [`read_from_tls`](Self::read_from_tls) says of the account.
+    pub(crate) fn account_from_tls(
+        &self,
+        text: &IdTokenText,
+        authority: &Authority,
+    ) -> Result<AccountClaims, IdTokenError> {
+        let mut members = Compact::parse(text.expose())?.claims()?;
+        let identity = self.identity(&mut members, authority)?;
+        Ok(AccountClaims::read(&mut members, identity.tenant))
     }
 
     /// The `amr` of a Partner Center access token that came straight from the token endpoint, where

@@ -22,6 +22,12 @@ impl Members {
         serde_json::from_slice::<Once>(text).ok().and_then(|once| Self::from_value(once.0))
     }
 
+    /// As [`parse`](Self::parse), of services that begin their bodies with a byte order mark, which a
+    /// reader may pass over (RFC 8259, section 8.1).
+    pub(crate) fn parse_marked(text: &[u8]) -> Option<Self> {
+        Self::parse(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
+    }
+
     pub(crate) fn from_value(value: Value) -> Option<Self> {
         if let Value::Object(members) = value { Some(Self(members)) } else { None }
     }
@@ -73,6 +79,12 @@ impl Members {
             _ => Err(Wrong(name)),
         };
         list.into_iter().map(short).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Every value whose name is this one but for its case.
+    pub(crate) fn spelled<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
+        let same = |(found, _): &(&String, &Value)| found.eq_ignore_ascii_case(name);
+        self.0.iter().filter(same).map(|(_, value)| value)
     }
 
     /// Any value, moved out.
@@ -191,6 +203,16 @@ mod tests {
         }
         assert!(Members::parse(b"{\"a\":\"\xff\"}").is_none());
         assert!(parsed(" {} \r\n").is_some());
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_passed_over_where_it_is_expected() {
+        let marked = |text: &str| Members::parse_marked(text.as_bytes()).is_some();
+        assert!(marked("{}") && marked("\u{feff}{}"));
+        for text in ["\u{feff}", "\u{feff}\u{feff}{}", " \u{feff}{}", "\u{feff}[]"] {
+            assert!(!marked(text), "{text:?}");
+        }
+        assert!(Members::parse_marked(b"\xff\xfe{\0}\0").is_none(), "UTF-16");
     }
 
     #[test]

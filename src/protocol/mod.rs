@@ -1,6 +1,7 @@
 //! What we say.
 
 pub(crate) mod authorization;
+pub(crate) mod challenge;
 pub(crate) mod id_token;
 pub(crate) mod json;
 pub(crate) mod partner_center;

@@ -13,6 +13,36 @@ use crate::model::secret::AccessToken;
 use crate::protocol::json::{Members, as_whole};
 use crate::transport::http::Wire;
 
+/// What Partner Center said of a call that it refused: its token was made without a second factor.
+///
+/// A new token of the same consent may be taken, since enforcement comes bit by bit; if not, the
+/// partner must consent again.
+///
+/// ```
+/// use cpv_consent::MfaMissing;
+/// use http::{HeaderMap, StatusCode};
+///
+/// let body = br#"{"code":"900421","description":"MFA is required"}"#;
+/// let missing = MfaMissing::in_reply(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body);
+/// assert!(missing.is_some());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MfaMissing;
+
+impl MfaMissing {
+    /// Reads a reply of Partner Center to a call of yours: status, headers, body. It is a 401 whose
+    /// code is 900421, or one that denies `isMfaCompliant`, for a call that asked (`ValidateMfa`).
+    ///
+    /// Any other 401 speaks of the token and not of the second factor, the bare one of 2019 included.
+    /// The shape of the body is not documented, so the code may lie in it, or in its `error`.
+    #[must_use]
+    pub fn in_reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let says = || code_is_mfa_missing(body) || statement(headers) == Some(false);
+        (status == StatusCode::UNAUTHORIZED && says()).then_some(Self)
+    }
+}
+
 /// Partner Center's REST API of one cloud.
 #[derive(Debug)]
 pub(crate) struct PartnerCenter {
@@ -51,7 +81,7 @@ impl PartnerCenter {
 }
 
 fn verdict(reply: &Response<Bytes>) -> MfaAnswer {
-    if reply.status() == StatusCode::UNAUTHORIZED && code(reply.body()) == Some(MFA_MISSING) {
+    if MfaMissing::in_reply(reply.status(), reply.headers(), reply.body()).is_some() {
         return MfaAnswer::Disproven;
     }
     match (statement(reply.headers()), reply.status().is_success()) {
@@ -73,9 +103,13 @@ fn statement(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-/// The `code` of an error body: a number, mostly spelled as text.
-fn code(body: &[u8]) -> Option<u64> {
-    as_whole(&Members::parse(body)?.value("code")?)
+/// A `code` is a number, mostly spelled as text. Some replies begin with a byte order mark.
+fn code_is_mfa_missing(body: &[u8]) -> bool {
+    let Some(members) = Members::parse_marked(body) else { return false };
+    let is_it =
+        |members: &Members| members.spelled("code").any(|code| as_whole(code) == Some(MFA_MISSING));
+    let inner = members.spelled("error").cloned().filter_map(Members::from_value);
+    is_it(&members) || inner.into_iter().any(|inner| is_it(&inner))
 }
 
 const MFA_MISSING: u64 = 900_421;
@@ -132,6 +166,7 @@ mod tests {
             (saying(401, "false"), Some(false)),
             (status(401).set_body_string(missing), Some(false)),
             (status(401).set_body_string(r#"{"code":900421}"#), Some(false)),
+            (status(401).set_body_string(format!("\u{feff}{missing}")), Some(false)),
             (saying(401, "true").set_body_string(missing), Some(false)),
             (saying(403, "true"), None),
             (saying(200, "yes"), None),
@@ -155,6 +190,52 @@ mod tests {
             };
             assert_eq!(answer, expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn a_hosts_reply_says_whether_the_second_factor_is_missing() {
+        // R-098
+        let says = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            MfaMissing::in_reply(status, &HeaderMap::new(), body.as_bytes()).is_some()
+        };
+        for body in [
+            r#"{"code":"900421","description":"MFA required","data":[],"source":"x"}"#,
+            r#"{"Code":900421}"#,
+            r#"{"error":{"code":"900421","message":"x"}}"#,
+            "\u{feff}{\"code\":\"900421\"}\r\n",
+        ] {
+            assert!(says(401, body), "{body}");
+            assert!(!says(400, body) && !says(403, body) && !says(200, body), "{body}");
+        }
+        for body in [
+            "",
+            "900421",
+            "[900421]",
+            r#"{"code":"800001","description":"900421"}"#,
+            r#"{"code":"9004210"}"#,
+            r#"{"code":900421.0}"#,
+            r#"{"code":["900421"]}"#,
+            r#"{"code":"900421","code":"1"}"#,
+            r#"{"data":[{"code":"900421"}]}"#,
+            "<html>900421</html>",
+        ] {
+            assert!(!says(401, body), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_statement_counts_in_a_refusal_only_and_only_when_it_denies() {
+        let says = |status, value: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("ismfacompliant"),
+                http::HeaderValue::from_static(value),
+            )]);
+            MfaMissing::in_reply(status, &headers, b"").is_some()
+        };
+        assert!(says(StatusCode::UNAUTHORIZED, "False"));
+        assert!(!says(StatusCode::UNAUTHORIZED, "true"));
+        assert!(!says(StatusCode::OK, "false"), "it was served all the same");
     }
 
     #[tokio::test]

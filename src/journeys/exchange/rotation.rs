@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::Instrument;
 
+use super::proving::Heard;
 use super::trip::{Redeemed, Trip, rotation_span};
 use super::unsaved::Waiting;
 use super::{Desk, Exchange, is_pausing, usable};
@@ -49,11 +50,16 @@ impl Exchange {
     }
 
     async fn rotate_in_turn(&self, trip: Trip) -> Landing {
-        let desk = &self.0;
-        desk.unsaved.drop_before(trip.partner, trip.generation);
-        if let Some(token) = desk.shared(&trip).await {
+        if let Some(token) = self.0.shared(&trip).await {
             return Ok(token);
         }
+        self.redeem_in_turn(trip, &Heard::new()).await
+    }
+
+    /// Redeems whatever is at hand, and lets the ID token of the reply be heard.
+    pub(super) async fn redeem_in_turn(&self, trip: Trip, heard: &Heard) -> Landing {
+        let desk = &self.0;
+        desk.unsaved.drop_before(trip.partner, trip.generation);
         if desk.unsaved.blocks(trip.partner, desk.clock.now()) {
             return Err(Error::Unsaved { partner: trip.partner });
         }
@@ -61,7 +67,10 @@ impl Exchange {
         check_pause(&held.record.consent, desk)?;
         let asked_at = desk.clock.now();
         match desk.redeem(&trip, usable(&held.record)?).await {
-            Ok(redeemed) => self.rotated(trip, held, redeemed, asked_at).await,
+            Ok(redeemed) => {
+                redeemed.id_token.iter().for_each(|text| drop(heard.set(text.clone())));
+                self.rotated(trip, held, redeemed, asked_at).await
+            }
             Err(error) => {
                 desk.note_failure(&trip, &held, &error).await;
                 Err(desk.refused(&trip, error))

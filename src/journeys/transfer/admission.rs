@@ -16,7 +16,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn check(&self, consent: &Consent) -> Result<(), Refused> {
+    pub(crate) fn check(&self, consent: &Consent) -> Result<(), Refused> {
         admit_tenant(consent.partner, self.app.home())?;
         let proof = consent.mfa.filter(|proof| self.policy.believes(proof.source()));
         self.policy.admit_moved(&Candidate {

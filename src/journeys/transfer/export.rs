@@ -202,7 +202,8 @@ impl Transfer {
     }
 }
 
-fn unreadable(kind: Kind, error: LedgerError) -> Result<DamagedRecord, LedgerError> {
+/// The consent or key that this error is about; the error itself, if it is about none in particular.
+pub(crate) fn unreadable(kind: Kind, error: LedgerError) -> Result<DamagedRecord, LedgerError> {
     let (partner, id) = match &error {
         LedgerError::Damaged { partner, id, .. } => (*partner, id.clone()),
         LedgerError::Key { partner: Some(partner), .. } => (Some(*partner), partner.to_string()),

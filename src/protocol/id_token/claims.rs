@@ -40,6 +40,20 @@ pub(crate) struct IdClaims {
     pub(crate) wids: Option<Vec<String>>,
 }
 
+/// What a token says of the account itself, which may change from one token to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccountClaims {
+    pub(crate) guest: Guest,
+    /// As [`IdClaims::wids`]; of the wrong type they are not known either.
+    pub(crate) wids: Option<Vec<String>>,
+}
+
+impl AccountClaims {
+    pub(super) fn read(members: &mut Members, tenant: TenantId) -> Self {
+        Self { guest: guest(members, tenant), wids: members.texts("wids").ok().flatten() }
+    }
+}
+
 impl Identity {
     pub(super) fn read(members: &mut Members) -> Result<Self, IdTokenError> {
         let tid = required(members, "tid")?;

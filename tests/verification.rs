@@ -1,0 +1,68 @@
+//! What is held, looked at: each aspect fails for its own reason, says whose turn it is, and nothing
+//! is changed by looking.
+
+#![allow(unreachable_pub)] // its modules are of one program
+
+#[path = "verification/aspects.rs"]
+mod aspects;
+#[path = "verification/everybody.rs"]
+mod everybody;
+#[path = "verification/looking.rs"]
+mod looking;
+mod world;
+
+use cpv_consent::emulator::Grant;
+use cpv_consent::{Aspect, Broker, Check, Finding, Remedy, Verdict, Verification};
+use world::World;
+
+/// A role that gives nobody power; where a user has none, the emulator's tokens tell of none.
+const DIRECTORY_READERS: &str = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b";
+const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
+
+/// A world whose partner's user has a harmless role, and has consented.
+async fn consented() -> (World, Broker) {
+    let world = World::new().await;
+    give_role(&world, DIRECTORY_READERS);
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    world.entra.forget_ledger();
+    (world, broker)
+}
+
+fn give_role(world: &World, id: &str) {
+    world.entra.change_user(&world.admin, |account| account.roles = vec![id.to_owned()]);
+}
+
+async fn verified(world: &World, broker: &Broker) -> Verification {
+    broker.partner(world.contoso).verify().await.expect("a look")
+}
+
+fn redemptions(world: &World) -> usize {
+    world.entra.count_tokens(|request| request.grant == Some(Grant::RefreshToken))
+}
+
+fn check(verification: &Verification, aspect: Aspect) -> &Check {
+    verification.checks().iter().find(|check| check.aspect() == aspect).expect("looked at")
+}
+
+fn verdicts(verification: &Verification) -> Vec<Verdict> {
+    Aspect::ALL.iter().map(|aspect| verification.verdict(*aspect)).collect()
+}
+
+/// Every aspect passed but these, which have this verdict.
+fn assert_only(verification: &Verification, verdict: Verdict, aspects: &[Aspect]) {
+    for check in verification.checks() {
+        let listed = aspects.contains(&check.aspect());
+        let expected = if listed { verdict } else { Verdict::Passed };
+        assert_eq!(check.verdict(), expected, "{check}");
+    }
+}
+
+fn only_finding(verification: &Verification, aspect: Aspect) -> &Finding {
+    let [finding] = check(verification, aspect).findings() else {
+        panic!("not one finding: {}", check(verification, aspect));
+    };
+    finding
+}
+
+const AGAIN: Remedy = Remedy::AskConsentAgain { claims: None };
