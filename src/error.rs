@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
+use crate::model::registration::CredentialError;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::TenantId;
 use crate::protocol::authorization::CallbackError;
@@ -15,7 +16,6 @@ use crate::storage::keyring::{KeyError, KeyRefusal};
 use crate::storage::ledger::LedgerError;
 use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
-use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::HttpError;
 
 /// Any failure of this crate. Cheap to clone, since callers who wait together share it.
@@ -223,6 +223,7 @@ impl Error {
             | Self::Store(StoreError::Unavailable { .. }) => Remedy::Retry { after: SOON },
             Self::Store(_) => Remedy::FixRegistration,
             Self::Key { error, .. } if error.may_pass() => Remedy::Retry { after: SOON },
+            Self::Credential(error) if error.may_pass() => Remedy::Retry { after: SOON },
             Self::Superseded { .. } | Self::Conflict => Remedy::Retry { after: Duration::ZERO },
             Self::Credential(_)
             | Self::Key { .. }

@@ -59,9 +59,12 @@ pub use model::event::{Event, Observer};
 pub use model::invalid::Invalid;
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::policy::{Policy, Refused};
-pub use model::registration::{AppRegistration, Certificate, ClientCredential};
+pub use model::registration::{
+    AppRegistration, AssertionSource, Certificate, ClientCredential, CredentialError,
+    CredentialProvider, FederatedAssertion, SigningKey,
+};
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
-pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
+pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{Account, ConsentRequest, Customer, Partner};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
@@ -74,7 +77,6 @@ pub use storage::ledger::{DamagedRecord, LedgerError, Unreadable};
 pub use storage::parcel::{ExportCode, Recipient, RecipientKey, TransferError};
 pub use storage::seal::{Damage, Sealed};
 pub use storage::store;
-pub use transport::client_assertion::CredentialError;
 pub use transport::http::{Http, HttpError, HttpFault, Reqwest};
 pub use transport::key_vault::{KeyVault, KeyVaultBuilder, KeyVaultError, ManagedIdentity};
 
