@@ -12,6 +12,7 @@ use crate::model::clock::{VirtualClock, unix_seconds};
 use crate::model::cloud::Cloud;
 use crate::model::tenant::{ClientId, TenantId};
 
+use super::assertion::Signed;
 use super::*;
 
 const CLIENT: &str = "22222222-2222-4222-8222-222222222222";
@@ -117,4 +118,22 @@ async fn a_secret_goes_into_the_body_as_it_is() {
     let proof = authentication.proof(&url("a")).await.expect("a proof");
     assert_eq!(proof.fields(), [("client_secret", "a+b&c=d%/?:")]);
     assert!(!format!("{authentication:?}").contains("a+b"));
+}
+
+#[tokio::test]
+async fn assertions_that_have_ended_are_swept() {
+    let clock = VirtualClock::default();
+    let credential = certificate();
+    let Kind::Certificate(certificate) = credential.kind() else { panic!("a certificate") };
+    let client_id = ClientId::parse(CLIENT).expect("a GUID");
+    let signatory = Signatory::new(client_id, Arc::new(clock.clone()));
+    let signed = Signed::default();
+    for number in 0..300 {
+        if number == 200 {
+            clock.advance(Duration::from_secs(240));
+        }
+        let url = url(&number.to_string());
+        signatory.signed(&signed, certificate, &url).await.expect("an assertion");
+    }
+    assert!((100..200).contains(&signed.endpoints()), "{}", signed.endpoints());
 }
