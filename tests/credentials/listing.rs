@@ -15,6 +15,7 @@ struct Listed {
     credentials: Vec<ClientCredential>,
     reads: usize,
     is_down: bool,
+    hangs: bool,
 }
 
 impl Listing {
@@ -33,9 +34,21 @@ impl Listing {
         self.0.lock().expect("a list").is_down = is_down;
     }
 
+    pub fn hangs(&self, hangs: bool) {
+        self.0.lock().expect("a list").hangs = hangs;
+    }
+
     /// How often it was asked.
     pub fn reads(&self) -> usize {
         self.0.lock().expect("a list").reads
+    }
+
+    fn answer(&self) -> (bool, Result<Vec<ClientCredential>, CredentialError>) {
+        let mut listed = self.0.lock().expect("a list");
+        listed.reads += 1;
+        let down = || CredentialError::unavailable("it is down");
+        let credentials = Some(listed.credentials.clone()).filter(|_| !listed.is_down);
+        (listed.hangs, credentials.ok_or_else(down))
     }
 
     pub fn credential(&self) -> ClientCredential {
@@ -52,11 +65,10 @@ impl fmt::Debug for Listing {
 #[async_trait]
 impl CredentialProvider for Listing {
     async fn credentials(&self) -> Result<Vec<ClientCredential>, CredentialError> {
-        let mut listed = self.0.lock().expect("a list");
-        listed.reads += 1;
-        if listed.is_down {
-            return Err(CredentialError::unavailable("it is down"));
+        let (hangs, answer) = self.answer();
+        if hangs {
+            std::future::pending::<()>().await;
         }
-        Ok(listed.credentials.clone())
+        answer
     }
 }

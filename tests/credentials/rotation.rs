@@ -1,5 +1,7 @@
 //! Adding, promoting and retiring without a restart and without a failed request.
 
+use std::time::Duration;
+
 use cpv_consent::emulator::CredentialKind;
 use cpv_consent::{ClientCredential, Event, Resource};
 
@@ -140,6 +142,12 @@ async fn a_certificate_takes_over_from_a_secret_and_tokens_stay() {
     assert_eq!(kinds.collect::<Vec<_>>(), [CredentialKind::AssertionPs256]);
 }
 
+/// How often it was told that the list could not be read.
+fn unread(world: &World) -> usize {
+    let is_unread = |event: &Event| matches!(event, Event::CredentialsUnread { .. });
+    world.events().into_iter().filter(is_unread).count()
+}
+
 #[tokio::test]
 async fn a_provider_that_is_down_changes_nothing() {
     // F-34
@@ -153,8 +161,7 @@ async fn a_provider_that_is_down_changes_nothing() {
         world.clock.advance(2 * HOUR);
         ask(&world, &broker, world.fabrikam).await.expect("a token by what is known");
     }
-    let unread = |event: &Event| matches!(event, Event::CredentialsUnread { .. });
-    assert_eq!(world.events().iter().filter(|event| unread(event)).count(), 3);
+    assert_eq!(unread(&world), 3);
     listing.is_down(false);
     listing.now([]);
     world.clock.advance(2 * HOUR);
@@ -177,4 +184,72 @@ async fn the_list_is_read_by_need_and_no_oftener_than_every_five_minutes() {
     assert_eq!(listing.reads(), 1);
     world.clock.advance(100 * HOUR);
     assert_eq!(listing.reads(), 1, "there is no timer");
+}
+
+#[tokio::test]
+async fn a_credential_made_anew_is_the_same_and_no_news() {
+    // F-34
+    let pem = certificate(60).concat();
+    let made = || [ClientCredential::certificate(&pem).expect("valid"), secret("old")];
+    let listing = Listing::of(made());
+    let world = World::proving(listing.credential()).await;
+    let [new, old] = made();
+    entra_takes(&world, new);
+    entra_takes_too(&world, old);
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    for customer in customers(&world, 3) {
+        listing.now(made());
+        world.clock.advance(STALE);
+        ask(&world, &broker, customer).await.expect("a token");
+    }
+    assert_eq!((listing.reads(), proven(&world)), (4, vec![]));
+}
+
+#[tokio::test]
+async fn a_trial_that_says_nothing_is_made_again() {
+    // F-34
+    let listing = Listing::of([secret("old")]);
+    let world = World::proving(listing.credential()).await;
+    entra_takes(&world, secret("old"));
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let stranger = world.entra.add_customer(world.contoso, "Stranger");
+    entra_takes_too(&world, secret("new"));
+    listing.now([secret("new"), secret("old")]);
+    world.clock.advance(STALE);
+    ask(&world, &broker, stranger).await.expect_err("it has granted nothing");
+    assert_eq!(proven(&world), [""; 0]);
+    ask(&world, &broker, world.fabrikam).await.expect("a token");
+    assert_eq!(proven(&world), ["new"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_is_waited_for_ten_seconds() {
+    // F-34
+    let listing = Listing::of([secret("old")]);
+    let world = World::proving(listing.credential()).await;
+    entra_takes(&world, secret("old"));
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let customers = customers(&world, 2);
+    listing.hangs(true);
+    world.clock.advance(6 * MINUTE);
+    ask(&world, &broker, customers[0]).await.expect("it is read behind the callers");
+    world.clock.advance(Duration::from_secs(10));
+    while unread(&world) < 1 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(STALE);
+    let (asking, customer) = (broker.clone(), customers[1]);
+    let contoso = world.contoso;
+    let asked = tokio::spawn(async move {
+        asking.partner(contoso).customer(customer).token(Resource::Graph).await
+    });
+    while listing.reads() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!asked.is_finished());
+    world.clock.advance(Duration::from_secs(10));
+    asked.await.expect("no panic").expect("a token by what is known");
 }
