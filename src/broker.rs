@@ -205,6 +205,21 @@ impl Broker {
         Scan::new(&self.ledger)
     }
 
+    /// To be called once the application's credential has come into wrong hands and was replaced: the
+    /// provider is asked for the credentials at once, what was signed by the old ones is forgotten,
+    /// and so is every access token, in this process and among those that processes share. Call it
+    /// in each process. A routine rotation needs none of it.
+    ///
+    /// What an attacker got meanwhile stays valid until it ends: see
+    /// [`freeze`](Self::freeze) for what you hand out yourself.
+    ///
+    /// # Errors
+    /// What the store says, where shared tokens could not be erased; this process has forgotten its
+    /// own all the same.
+    pub async fn credential_compromised(&self) -> Result<(), Error> {
+        self.exchange.start_anew().await
+    }
+
     /// How often a token was handed out from memory since the broker was built. It looks at every
     /// token that is held: ask now and then.
     #[must_use]

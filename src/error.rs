@@ -7,6 +7,7 @@ use crate::model::entra_error::{Cause, EntraError};
 use crate::model::freeze::Freeze;
 use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
+use crate::model::registration::CredentialError;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::TenantId;
 use crate::protocol::authorization::CallbackError;
@@ -16,7 +17,6 @@ use crate::storage::keyring::{KeyError, KeyRefusal};
 use crate::storage::ledger::LedgerError;
 use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
-use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::HttpError;
 use crate::transport::throttle::Rest;
 
@@ -255,6 +255,7 @@ impl Error {
             Self::Store(_) => Remedy::FixRegistration,
             Self::Key { error, .. } if error.may_pass() => Remedy::Retry { after: SOON },
             Self::TokenRefused { left, .. } => Remedy::Retry { after: *left },
+            Self::Credential(error) if error.may_pass() => Remedy::Retry { after: SOON },
             Self::Superseded { .. } | Self::Conflict => Remedy::Retry { after: Duration::ZERO },
             Self::Credential(_)
             | Self::Key { .. }

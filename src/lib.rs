@@ -71,9 +71,12 @@ pub use model::invalid::Invalid;
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::motive::{Actor, Purpose};
 pub use model::policy::{Policy, Refused};
-pub use model::registration::{AppRegistration, Certificate, ClientCredential};
+pub use model::registration::{
+    AppRegistration, AssertionSource, Certificate, ClientCredential, CredentialError,
+    CredentialProvider, FederatedAssertion, SigningKey,
+};
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
-pub use model::secret::{AccessToken, ClientSecret, KeyText, RefreshToken};
+pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{Account, ConsentRequest, Customer, Partner, TokenRequest};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
@@ -88,7 +91,6 @@ pub use storage::ledger::{DamagedRecord, LedgerError, Unreadable};
 pub use storage::parcel::{ExportCode, Recipient, RecipientKey, TransferError};
 pub use storage::seal::{Damage, Sealed};
 pub use storage::store;
-pub use transport::client_assertion::CredentialError;
 pub use transport::http::{Http, HttpError, HttpFault, Reqwest};
 pub use transport::key_vault::{KeyVault, KeyVaultBuilder, KeyVaultError, ManagedIdentity};
 

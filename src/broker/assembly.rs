@@ -33,13 +33,14 @@ use crate::transport::client_assertion::ClientAuthentication;
 use crate::transport::http::{Reqwest, Wire};
 
 /// Makes the broker of what a builder has collected and checked, on its stores.
-pub(super) async fn assemble(parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
-    let speech = Speech::new(&parts)?;
+pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
+    let watchers = std::mem::take(&mut parts.observers);
+    let observers = Observers::new(watchers.into_iter().map(|watcher| watcher.0).collect());
+    let speech = Speech::new(&parts, &observers)?;
     let (app, clock) = (parts.app, parts.clock);
     let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
     ledger.prove_ring().await?;
     let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
-    let observers = Observers::new(parts.observers.into_iter().map(|watcher| watcher.0).collect());
     announce(&roll, &observers).await?;
     prove_again(&ledger, &roll).await?;
     let freezes = Freezes::new(ledger.clone(), clock.clone(), observers.clone());
@@ -72,14 +73,14 @@ struct Speech {
 }
 
 impl Speech {
-    fn new(parts: &BrokerBuilder) -> Result<Self, Error> {
+    fn new(parts: &BrokerBuilder, observers: &Observers) -> Result<Self, Error> {
         let (app, clock) = (&parts.app, &parts.clock);
         let http = match &parts.http {
             Some(http) => http.clone(),
             None => Arc::new(Reqwest::new()?),
         };
         let wire = Wire::new(http, clock.clone());
-        let mut authentication = ClientAuthentication::new(app, clock.clone());
+        let mut authentication = ClientAuthentication::new(app, clock.clone(), observers.clone());
         if parts.one_time_assertions {
             authentication = authentication.one_time_assertions();
         }

@@ -1,7 +1,7 @@
 //! What a test lays out, changes and asks about the Key Vault and the managed identities.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Emulator;
 use super::state::vault::{Budget, KeyVersion, Pair, Phase, VaultCall, VaultRight, VaultUser};
@@ -43,6 +43,20 @@ impl Emulator {
         let kid = key.kid(&world.origins.key_vault);
         world.vault().keys.entry(key.name.to_ascii_lowercase()).or_default().push(key);
         kid
+    }
+
+    /// A certificate of a key in the vault, by its key identifier, in PEM: what the vault's own
+    /// certificates are, good for so long from the day before the machine's present time, which is
+    /// what certificates are read by. `None` if there is no such key.
+    #[must_use]
+    pub fn vault_certificate(&self, kid: &str, lifetime: Duration) -> Option<String> {
+        let world = self.world();
+        let pair = {
+            let vault = world.vault();
+            let mut keys = vault.keys.values().flatten();
+            keys.find(|key| key.kid(&world.origins.key_vault) == kid)?.pair.clone()
+        };
+        Some(pair.certificate(SystemTime::now() - DAY, DAY + lifetime))
     }
 
     /// Disables a version of a key, by its key identifier, or enables it again.
@@ -107,3 +121,5 @@ impl Emulator {
         client
     }
 }
+
+const DAY: Duration = Duration::from_secs(86_400);

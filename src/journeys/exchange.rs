@@ -203,6 +203,14 @@ impl Exchange {
         }
     }
 
+    /// Forgets every access token and all that was signed to get one.
+    pub(crate) async fn start_anew(&self) -> Result<(), Error> {
+        let desk = &self.0;
+        desk.endpoint.start_anew().await;
+        desk.cache.drop_all();
+        Ok(desk.sharing.drop_all().await?)
+    }
+
     /// How often a token came from memory.
     pub(crate) fn hits(&self) -> u64 {
         self.0.cache.hits()

@@ -136,6 +136,14 @@ impl Sharing {
         Ok(())
     }
 
+    /// Erases every token that is shared.
+    pub(crate) async fn drop_all(&self) -> Result<(), LedgerError> {
+        if self.wanted {
+            self.ledger.remove_all(Kind::AccessToken, "").await?;
+        }
+        Ok(())
+    }
+
     /// Takes back a token that an API has refused.
     pub(crate) async fn take_back(&self, key: &CacheKey, asked: &Scopes) {
         if !self.wanted {

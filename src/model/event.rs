@@ -199,6 +199,32 @@ pub enum Event {
         /// Whose tokens it kept back.
         scope: FreezeScope,
     },
+    /// A credential of the application that was new, or set aside, was taken by Entra: it is used
+    /// from now on.
+    CredentialProven {
+        /// Its name.
+        credential: String,
+    },
+    /// A credential of the application was refused or cannot be used. Another is used, if there is
+    /// one; this one is tried again later, by one request.
+    CredentialSetAside {
+        /// Its name.
+        credential: String,
+        /// What Entra, or who keeps it, says.
+        because: String,
+    },
+    /// The certificate in use ends soon: said once when 30, 7 and 1 days are left.
+    CredentialEnding {
+        /// Its name.
+        credential: String,
+        /// When it ends.
+        ends: SystemTime,
+    },
+    /// The provider did not list the application's credentials; those it listed before are used.
+    CredentialsUnread {
+        /// What it says.
+        because: String,
+    },
     /// A customer-tenant reply came without an ID token, or with another user's object id.
     UnprovenUser {
         /// The partner.

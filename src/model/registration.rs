@@ -4,22 +4,24 @@
 //! restrictions and limitations" and "Certificate credentials". There is no way to say app-only
 //! here: everything done for a partner is delegated, application plus user.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::SystemTime;
-
-use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
-use x509_cert::Certificate as X509;
-use x509_cert::der::Decode;
 
 use super::cloud::{Cloud, Environment, Realm, is_loopback};
 use super::invalid::Invalid;
 use super::scope::{Resource, Scope, Scopes};
-use super::secret::ClientSecret;
 use super::tenant::{ClientId, TenantId};
+
+mod certificate;
+mod credential;
+mod supplier;
+
+pub use self::certificate::Certificate;
+pub(crate) use self::certificate::Key;
+pub use self::credential::ClientCredential;
+pub(crate) use self::credential::Kind;
+pub use self::supplier::{
+    AssertionSource, CredentialError, CredentialProvider, FederatedAssertion, SigningKey,
+};
 
 /// One application of the vendor in one cloud and one environment.
 ///
@@ -139,138 +141,8 @@ fn checked_redirect(text: &str) -> Result<Url, Invalid> {
     Ok(url)
 }
 
-/// How the vendor's application proves itself to Entra.
-#[derive(Clone)]
-pub struct ClientCredential(Kind);
-
-#[derive(Clone)]
-enum Kind {
-    Secret(ClientSecret),
-    Certificate(Arc<Certificate>),
-}
-
-impl ClientCredential {
-    /// An application password. A certificate is better: it never travels.
-    ///
-    /// # Errors
-    /// [`Invalid`] when it is empty or has characters that no Entra secret has.
-    pub fn secret(text: impl Into<String>) -> Result<Self, Invalid> {
-        ClientSecret::new(text).map(|secret| Self(Kind::Secret(secret)))
-    }
-
-    /// A certificate with its RSA key, both in one PEM text; its key signs a short assertion for
-    /// each token endpoint (RFC 7523).
-    ///
-    /// # Errors
-    /// [`Invalid`] when a part is missing or unreadable, the key is not RSA of at least 2048 bits,
-    /// the two do not belong together, or the certificate is expired or not yet valid.
-    pub fn certificate(pem: &str) -> Result<Self, Invalid> {
-        let certificate = Certificate::from_pem(pem)?;
-        certificate.check_validity(SystemTime::now())?;
-        Ok(Self(Kind::Certificate(Arc::new(certificate))))
-    }
-
-    /// The application password, where this is one.
-    #[must_use]
-    pub const fn as_secret(&self) -> Option<&ClientSecret> {
-        match &self.0 {
-            Kind::Secret(secret) => Some(secret),
-            Kind::Certificate(_) => None,
-        }
-    }
-
-    /// The certificate, where this is one.
-    #[must_use]
-    pub fn as_certificate(&self) -> Option<&Certificate> {
-        match &self.0 {
-            Kind::Secret(_) => None,
-            Kind::Certificate(certificate) => Some(certificate),
-        }
-    }
-}
-
-impl fmt::Debug for ClientCredential {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Secret(secret) => secret.fmt(out),
-            Kind::Certificate(certificate) => certificate.fmt(out),
-        }
-    }
-}
-
-/// A certificate that belongs to its key.
-pub struct Certificate {
-    der: Vec<u8>,
-    key: RsaKeyPair,
-    not_before: SystemTime,
-    not_after: SystemTime,
-}
-
-impl Certificate {
-    fn from_pem(pem: &str) -> Result<Self, Invalid> {
-        let wrong = |problem| Invalid::new("certificate", problem, CERTIFICATE);
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("has no CERTIFICATE block"))?;
-        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("has no PRIVATE KEY block"))?;
-        let key = match &key {
-            PrivateKeyDer::Pkcs8(pkcs8) => RsaKeyPair::from_pkcs8(pkcs8.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(pkcs1) => RsaKeyPair::from_der(pkcs1.secret_pkcs1_der()),
-            _ => return Err(wrong("has a key that is not RSA")),
-        }
-        .map_err(|_| wrong("has a key that is not RSA of at least 2048 bits"))?;
-        let x509 = X509::from_der(&der).map_err(|_| wrong("is not X.509"))?;
-        let public = x509.tbs_certificate.subject_public_key_info.subject_public_key;
-        if public.as_bytes() != Some(key.public_key().as_ref()) {
-            return Err(wrong("does not belong to the key beside it"));
-        }
-        let validity = x509.tbs_certificate.validity;
-        let not_before = validity.not_before.to_system_time();
-        let not_after = validity.not_after.to_system_time();
-        Ok(Self { der: der.to_vec(), key, not_before, not_after })
-    }
-
-    pub(crate) fn check_validity(&self, now: SystemTime) -> Result<(), Invalid> {
-        let wrong = |problem| Err(Invalid::new("certificate", problem, CERTIFICATE));
-        if now >= self.not_after {
-            return wrong("has expired");
-        }
-        if now < self.not_before {
-            return wrong("is not valid yet");
-        }
-        Ok(())
-    }
-
-    /// The certificate in DER, as Entra's registration holds it.
-    #[must_use]
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-
-    /// The end of its validity.
-    #[must_use]
-    pub const fn not_after(&self) -> SystemTime {
-        self.not_after
-    }
-
-    pub(crate) const fn key(&self) -> &RsaKeyPair {
-        &self.key
-    }
-}
-
-const CERTIFICATE: &str = "PEM with a certificate within its dates and its own RSA key of at least \
-                           2048 bits";
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Certificate").field("not_after", &self.not_after).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use x509_cert::der::Encode;
-
     use super::*;
 
     fn with_redirect(redirect_uri: &str) -> Result<AppRegistration, Invalid> {
@@ -297,48 +169,5 @@ mod tests {
         }
         assert!(with_redirect("https://panel.example/callback").is_ok());
         assert!(with_redirect("http://localhost:8400/callback").is_ok());
-    }
-
-    #[test]
-    fn a_certificate_must_be_valid_and_belong_to_its_key() {
-        // R-039
-        let (mine, other) = (rsa_pem(0, 4000), rsa_pem(0, 4000));
-        assert!(ClientCredential::certificate(&mine.join("")).is_ok());
-        let crossed = [mine[0].as_str(), other[1].as_str()].join("");
-        let expired = rsa_pem(-20, -10).join("");
-        let future = rsa_pem(10, 20).join("");
-        for (pem, problem) in [
-            (crossed.as_str(), "does not belong to the key beside it"),
-            (expired.as_str(), "has expired"),
-            (future.as_str(), "is not valid yet"),
-            (mine[0].as_str(), "has no PRIVATE KEY block"),
-            ("", "has no CERTIFICATE block"),
-        ] {
-            let error = ClientCredential::certificate(pem).expect_err(problem).to_string();
-            assert!(error.contains(problem), "{error}");
-        }
-    }
-
-    /// A certificate and its key in PEM, valid between two days relative to today.
-    fn rsa_pem(from_days: i64, to_days: i64) -> [String; 2] {
-        use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
-        let mut params = CertificateParams::new(vec![]).expect("no names");
-        let now = SystemTime::now();
-        let day = |days: i64| {
-            let span = std::time::Duration::from_secs(days.unsigned_abs() * 86_400);
-            (if days < 0 { now - span } else { now + span }).into()
-        };
-        (params.not_before, params.not_after) = (day(from_days), day(to_days));
-        [params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem()]
-    }
-
-    #[test]
-    fn the_der_survives_as_it_was() {
-        let pem = rsa_pem(0, 10);
-        let credential = ClientCredential::certificate(&pem.join("")).expect("valid");
-        let der = credential.as_certificate().expect("a certificate").der();
-        assert_eq!(X509::from_der(der).expect("X.509").to_der().expect("DER"), der);
     }
 }

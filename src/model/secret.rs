@@ -65,6 +65,10 @@ secret! {
     ClientSecret, "client secret", 1024
 }
 secret! {
+    /// A signed token that stands in for an application password: good for minutes to hours.
+    ClientAssertion, "client assertion", 16384
+}
+secret! {
     /// A key of the key ring as base64, for saving where the host keeps its secrets.
     KeyText, "key text", 64
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{Request, Response};
 use oauth2::AuthorizationCode;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
@@ -18,11 +18,11 @@ use uuid::Builder;
 use crate::model::clock::Clock;
 use crate::model::cloud::{Authority, Cloud, Directory};
 use crate::model::entra_error::EntraError;
-use crate::model::registration::AppRegistration;
+use crate::model::registration::{AppRegistration, CredentialError};
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::{AccessToken, RefreshToken, random};
 use crate::model::tenant::ClientId;
-use crate::transport::client_assertion::{ClientAuthentication, CredentialError};
+use crate::transport::client_assertion::{ClientAuthentication, Proof, Verdict};
 use crate::transport::http::{HttpError, Wire};
 use crate::transport::throttle::{Rest, Throttle};
 
@@ -147,7 +147,9 @@ impl TokenEndpoint {
             ("code_verifier", verifier),
             ("redirect_uri", redirect_uri.as_str()),
         ];
-        self.redeem(authority, &grant, resource, scopes).await
+        let asking = self.asking(authority, &grant, resource, scopes)?;
+        let proof = self.authentication.sure_proof(&asking.url).await?;
+        self.ask(&asking, &proof).await
     }
 
     /// Redeems a refresh token for one resource, at the partner's tenant or a customer's.
@@ -161,48 +163,52 @@ impl TokenEndpoint {
     ) -> Result<TokenReply, TokenError> {
         let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         grant.extend(claims.map(|claims| ("claims", claims)));
-        self.redeem(authority, &grant, resource, scopes).await
+        let asking = self.asking(authority, &grant, resource, scopes)?;
+        let proof = self.authentication.proof(&asking.url).await?;
+        let reply = self.ask(&asking, &proof).await;
+        if !is_of_credential(&reply) {
+            return reply;
+        }
+        match self.authentication.instead_of(&proof, &asking.url).await {
+            Some(other) => self.ask(&asking, &other).await,
+            None => reply,
+        }
     }
 
-    async fn redeem(
-        &self,
-        authority: &Authority,
-        grant: &[(&str, &str)],
-        resource: &Resource,
+    /// Nothing that was signed so far is shown any more.
+    pub(crate) async fn start_anew(&self) {
+        self.authentication.start_anew().await;
+    }
+
+    fn asking<'a>(
+        &'a self,
+        authority: &'a Authority,
+        grant: &'a [(&'a str, &'a str)],
+        resource: &'a Resource,
         scopes: &Scopes,
-    ) -> Result<TokenReply, TokenError> {
+    ) -> Result<Asking<'a>, TokenError> {
         let scopes = scopes.of(resource);
         if scopes.is_empty() {
             return Err(TokenError::NoScope(resource.clone()));
         }
         let (url, scope) = (authority.token_url(), scopes.request_value(&self.cloud));
-        let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
-        tracing::Span::current().record("correlation_id", request_id.as_str());
-        let body = self.form(&url, grant, &scope).await?;
-        self.check(authority)?;
-        let sent_at = self.clock.monotonic();
-        let reply = self.wire.send(post(&url, &request_id, body)).await?;
-        let received_at = self.clock.now();
-        let took = self.clock.monotonic().saturating_sub(sent_at);
-        self.forget_if_refused(&url, &reply);
-        let reading = reply::Reading { took, received_at, request_id: &request_id };
-        let read = reading.read(&reply, resource, &self.cloud);
-        self.leave_alone(authority, &read);
-        read
+        Ok(Asking { authority, url, scope, grant, resource })
     }
 
-    async fn form(
-        &self,
-        url: &Url,
-        grant: &[(&str, &str)],
-        scope: &str,
-    ) -> Result<Bytes, CredentialError> {
-        let proof = self.authentication.form_fields(url).await?;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("client_id", &self.client_id.to_string()).append_pair("scope", scope);
-        form.extend_pairs(grant);
-        form.extend_pairs(proof.iter().map(|(name, value)| (name, value.as_str())));
-        Ok(form.finish().into())
+    async fn ask(&self, asking: &Asking<'_>, proof: &Proof) -> Result<TokenReply, TokenError> {
+        let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
+        tracing::Span::current().record("correlation_id", request_id.as_str());
+        let body = self.form(asking, proof);
+        self.check(asking.authority)?;
+        let sent_at = self.clock.monotonic();
+        let reply = self.wire.send(post(&asking.url, &request_id, body)).await?;
+        let received_at = self.clock.now();
+        let took = self.clock.monotonic().saturating_sub(sent_at);
+        let reading = reply::Reading { took, received_at, request_id: &request_id };
+        let outcome = reading.read(&reply, asking.resource, &self.cloud);
+        self.leave_alone(asking.authority, &outcome);
+        self.authentication.learn(proof, verdict(&outcome)).await;
+        outcome
     }
 
     /// A refusal says for how long; a success never does.
@@ -213,11 +219,45 @@ impl TokenEndpoint {
         }
     }
 
-    fn forget_if_refused(&self, url: &Url, reply: &Response<Bytes>) {
-        if reply.status().is_client_error() {
-            self.authentication.forget(url);
-        }
+    fn form(&self, asking: &Asking<'_>, proof: &Proof) -> Bytes {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &self.client_id.to_string());
+        form.append_pair("scope", &asking.scope);
+        form.extend_pairs(asking.grant);
+        form.extend_pairs(proof.fields());
+        form.finish().into()
     }
+}
+
+/// A request for tokens, but for the proof of who asks.
+struct Asking<'a> {
+    authority: &'a Authority,
+    url: Url,
+    scope: String,
+    grant: &'a [(&'a str, &'a str)],
+    resource: &'a Resource,
+}
+
+/// What an outcome says of our own credential.
+fn verdict(outcome: &Result<TokenReply, TokenError>) -> Verdict {
+    match outcome {
+        Ok(_) => Verdict::Taken,
+        Err(TokenError::Entra(refusal)) if refusal.cause().is_credential() => {
+            Verdict::Refused(refusal.to_string())
+        }
+        Err(TokenError::Entra(refusal)) if refusal.status().is_some_and(is_client_error) => {
+            Verdict::Declined
+        }
+        Err(_) => Verdict::Open,
+    }
+}
+
+fn is_of_credential(outcome: &Result<TokenReply, TokenError>) -> bool {
+    matches!(verdict(outcome), Verdict::Refused(_))
+}
+
+const fn is_client_error(status: u16) -> bool {
+    status / 100 == 4
 }
 
 fn post(url: &Url, request_id: &str, body: Bytes) -> Request<Bytes> {

@@ -15,8 +15,10 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::model::clock::{Clock, SystemClock};
+use crate::model::cloud::Cloud;
 use crate::model::invalid::Invalid;
 use crate::model::registration::AppRegistration;
+use crate::model::tenant::TenantId;
 use crate::transport::http::{Http, Reqwest, Wire};
 use crate::transport::key_vault::address::Address;
 use crate::transport::key_vault::application::Application;
@@ -31,6 +33,7 @@ mod error;
 mod identity;
 mod keys;
 mod secrets;
+mod signing;
 mod token;
 mod token_reply;
 
@@ -64,9 +67,23 @@ impl KeyVault {
     /// # Errors
     /// [`Invalid`] when that is no vault of this cloud.
     pub fn builder(app: &AppRegistration, name: &str) -> Result<KeyVaultBuilder, Invalid> {
-        let address = Address::parse(app.cloud(), name)?;
-        let clock = Arc::new(SystemClock::new());
-        Ok(KeyVaultBuilder { app: app.clone(), address, identity: None, http: None, clock })
+        let asking = Asking::Application(Box::new(app.clone()));
+        KeyVaultBuilder::new(app.cloud(), app.home(), name, asking)
+    }
+
+    /// The vault of this name in the vendor's cloud and home tenant, asked by this machine's own
+    /// identity. No application is needed for it, so the application's own key may lie there: see
+    /// [`ClientCredential::key_vault`](crate::ClientCredential::key_vault).
+    ///
+    /// # Errors
+    /// [`Invalid`] when that is no vault of this cloud.
+    pub fn for_identity(
+        cloud: &Cloud,
+        home: TenantId,
+        name: &str,
+        identity: ManagedIdentity,
+    ) -> Result<KeyVaultBuilder, Invalid> {
+        KeyVaultBuilder::new(cloud, home, name, Asking::Identity(identity))
     }
 
     /// The vault's host name.
@@ -152,17 +169,31 @@ impl fmt::Debug for KeyVault {
 #[derive(Debug)]
 #[must_use]
 pub struct KeyVaultBuilder {
-    app: AppRegistration,
+    cloud: Cloud,
+    home: TenantId,
     address: Address,
-    identity: Option<ManagedIdentity>,
+    asking: Asking,
     http: Option<Arc<dyn Http>>,
     clock: Arc<dyn Clock>,
 }
 
+/// Who is going to ask.
+#[derive(Debug)]
+enum Asking {
+    Application(Box<AppRegistration>),
+    Identity(ManagedIdentity),
+}
+
 impl KeyVaultBuilder {
+    fn new(cloud: &Cloud, home: TenantId, name: &str, asking: Asking) -> Result<Self, Invalid> {
+        let address = Address::parse(cloud, name)?;
+        let clock = Arc::new(SystemClock::new());
+        Ok(Self { cloud: cloud.clone(), home, address, asking, http: None, clock })
+    }
+
     /// Asks as this machine's own identity, so that no credential need be kept for it.
     pub fn identity(mut self, identity: ManagedIdentity) -> Self {
-        self.identity = Some(identity);
+        self.asking = Asking::Identity(identity);
         self
     }
 
@@ -186,19 +217,19 @@ impl KeyVaultBuilder {
     /// [`KeyVaultError::Identity`] and [`KeyVaultError::Credential`] for who asks;
     /// [`KeyVaultError::Http`].
     pub async fn connect(self) -> Result<KeyVault, KeyVaultError> {
-        let Self { app, address, identity, http, clock } = self;
+        let Self { cloud, home, address, asking, http, clock } = self;
         let http = match http {
             Some(http) => http,
             None => Arc::new(Reqwest::new()?),
         };
         let wire = Wire::new(http, clock.clone());
-        let expected = Expected::new(app.cloud().clone(), app.home());
+        let expected = Expected::new(cloud, home);
         let resource = expected.resource();
-        let caller = match identity {
-            Some(identity) => {
+        let caller = match asking {
+            Asking::Identity(identity) => {
                 Caller::Identity(IdentityEndpoint::new(identity, resource, wire.clone()))
             }
-            None => {
+            Asking::Application(app) => {
                 let application = Application::new(&app, &resource, wire.clone(), clock.clone());
                 Caller::Application(application)
             }

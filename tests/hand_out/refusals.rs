@@ -1,6 +1,11 @@
 //! An API has refused a token that was thought good.
 
-use cpv_consent::{Error, Remedy, Resource};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cpv_consent::emulator::{Failure, Rule};
+use cpv_consent::{ClaimsChallenge, Error, Remedy, Resource};
+use http::HeaderMap;
+use http::header::WWW_AUTHENTICATE;
 
 use crate::world::{HOUR, World};
 
@@ -86,4 +91,52 @@ async fn a_refused_token_comes_back_from_no_other_process() {
     partner.token(Resource::PartnerCenter).instead_of(&refused).await.expect("another");
     let shared = other.partner(world.contoso).token(Resource::PartnerCenter).await.expect("shared");
     assert_ne!(shared.secret().expose(), refused.secret().expose());
+}
+
+#[tokio::test]
+async fn after_a_compromise_no_token_of_before_is_handed_out() {
+    // F-34
+    let world = World::new().await;
+    let broker = world.builder(world.store().await).share_access_tokens().build().await;
+    let broker = broker.expect("a broker");
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let handle = partner.access(Resource::PartnerCenter);
+    let before = handle.token().await.expect("a token");
+    broker.credential_compromised().await.expect("erased");
+    world.entra.forget_ledger();
+    let after = handle.token().await.expect("another");
+    assert_ne!(before.secret().expose(), after.secret().expose());
+    assert_eq!(world.entra.ledger().len(), 1, "not from the store either");
+}
+
+#[tokio::test]
+async fn a_claims_challenge_is_passed_on_once_and_then_typed() {
+    // R-111
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let at_hand = partner.token(Resource::Graph).await.expect("a token");
+    let challenge = challenge(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    world.entra.forget_ledger();
+    let scripted = world.entra.fail_tokens(Rule::any(), Failure::aadsts(50076));
+    let error = partner.token(Resource::Graph).satisfying(&challenge).await.expect_err("refused");
+    assert!(matches!(error.remedy(), Remedy::AskConsentAgain { .. }), "{error}");
+    assert_eq!(world.entra.ledger().len(), 1, "asked once, with a token at hand");
+    scripted.clear();
+    let plain = partner.token(Resource::Graph).await.expect("what was at hand");
+    assert_eq!(plain.secret().expose(), at_hand.secret().expose());
+    let stronger = partner.token(Resource::Graph).satisfying(&challenge).await.expect("a token");
+    assert_ne!(stronger.secret().expose(), at_hand.secret().expose());
+    let plain = partner.token(Resource::Graph).await.expect("the stronger one");
+    assert_eq!(plain.secret().expose(), stronger.secret().expose());
+}
+
+fn challenge(claims: &str) -> ClaimsChallenge {
+    let claims = STANDARD.encode(claims);
+    let value = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
+    let mut headers = HeaderMap::new();
+    headers.insert(WWW_AUTHENTICATE, value.parse().expect("a header"));
+    ClaimsChallenge::from_headers(&headers).expect("well formed").expect("a challenge")
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::emulator::refusal::Refusal;
-use crate::emulator::state::application::RegisteredCertificate;
+use crate::emulator::state::application::{Application, Federated, RegisteredCertificate};
 use crate::emulator::state::record::CredentialKind;
 use crate::model::clock::{from_unix_seconds, unix_seconds};
 use crate::model::tenant::ClientId;
@@ -38,6 +38,31 @@ struct Claims {
     exp: f64,
 }
 
+/// What counts of another issuer's token.
+#[derive(Deserialize)]
+struct Issued {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    exp: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    fn names(&self, audience: &str) -> bool {
+        match self {
+            Self::One(named) => named == audience,
+            Self::Several(named) => named.iter().any(|named| named == audience),
+        }
+    }
+}
+
 /// An assertion that holds: what tells it from others, and until when it could come again.
 pub(super) struct Used {
     pub(super) id: String,
@@ -57,20 +82,19 @@ pub(super) fn kind(text: &str) -> CredentialKind {
 /// Checks an assertion the way Entra's documentation says that it does.
 pub(super) fn verify(
     text: &str,
-    certificates: &[RegisteredCertificate],
-    client_id: ClientId,
+    application: &Application,
     token_url: &str,
     now: SystemTime,
 ) -> Result<Used, Refusal> {
     let malformed = || Refusal::new(50_027);
+    let (client_id, certificates) = (application.client_id, &application.certificates);
     let (signed, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
     let (header, claims) = signed.split_once('.').ok_or_else(malformed)?;
     let header: Header = part(header)?;
-    let claims: Claims = part(claims)?;
-    if claims.iss.starts_with("https://") {
-        // Another issuer's token counts only where a federated credential says so; none does.
-        return Err(Refusal::new(70_021));
+    if part::<Issued>(claims)?.iss.starts_with("https://") {
+        return verify_federated(text, part(claims)?, &application.federated, now);
     }
+    let claims: Claims = part(claims)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
     let (algorithm, certificate) = signer(&header, certificates)?;
     UnparsedPublicKey::new(algorithm, &certificate.public_key)
@@ -82,6 +106,27 @@ pub(super) fn verify(
     check(&claims, client_id, token_url, now)?;
     let until = from_unix_seconds(claims.exp as u64) + SKEW;
     Ok(Used { id: claims.jti, until })
+}
+
+/// Another issuer's token counts where a federated credential says so.
+fn verify_federated(
+    text: &str,
+    claims: Issued,
+    federated: &[Federated],
+    now: SystemTime,
+) -> Result<Used, Refusal> {
+    let is_named = |known: &&Federated| {
+        known.issuer == claims.iss
+            && known.subject == claims.sub
+            && claims.aud.names(Federated::AUDIENCE)
+    };
+    let named = federated.iter().find(is_named).ok_or_else(|| Refusal::new(70_021))?;
+    let verified: Option<serde_json::Value> = named.key.verified(text);
+    verified.ok_or_else(|| Refusal::new(50_013))?;
+    if claims.exp <= unix_seconds(now) as f64 {
+        return Err(Refusal::new(700_024));
+    }
+    Ok(Used { id: text.to_owned(), until: from_unix_seconds(claims.exp as u64) })
 }
 
 fn part<T: DeserializeOwned>(encoded: &str) -> Result<T, Refusal> {

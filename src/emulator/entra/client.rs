@@ -117,13 +117,9 @@ fn with_assertion(
     if kind.ok_or_else(missing)? != ASSERTION_TYPE {
         return Err(Refusal::new(50_027));
     }
-    let (certificates, only_once) = {
-        let directory = world.directory();
-        let application = directory.application(client)?;
-        (application.certificates.clone(), application.one_time_assertions)
-    };
-    let used = assertion::verify(text, &certificates, client, token_url, world.now())?;
-    if only_once && !world.use_assertion(client, &used.id, used.until) {
+    let application = world.directory().application(client)?.clone();
+    let used = assertion::verify(text, &application, token_url, world.now())?;
+    if application.one_time_assertions && !world.use_assertion(client, &used.id, used.until) {
         return Err(Refusal::new(50_013).about("it was used before"));
     }
     Ok(client)

@@ -3,7 +3,9 @@
 //! Source: Microsoft Graph, the `application` resource; "Redirect URI restrictions".
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
@@ -12,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::signer::Signer;
 use crate::model::registration::AppRegistration;
 use crate::model::secret::ClientSecret;
 use crate::model::tenant::{ClientId, TenantId};
@@ -26,6 +29,7 @@ pub(crate) struct Application {
     pub(crate) permissions: BTreeSet<(String, String)>,
     pub(crate) secrets: Vec<Secret>,
     pub(crate) certificates: Vec<RegisteredCertificate>,
+    pub(crate) federated: Vec<Federated>,
     /// Whether other tenants than its own may use it.
     pub(crate) multi_tenant: bool,
     /// Whether Entra refuses it everywhere.
@@ -104,6 +108,7 @@ impl Application {
             permissions: BTreeSet::new(),
             secrets: Vec::new(),
             certificates: Vec::new(),
+            federated: Vec::new(),
             multi_tenant: false,
             disabled: false,
             one_time_assertions: false,
@@ -118,6 +123,7 @@ impl Application {
         self.permissions.extend(other.permissions);
         self.secrets.extend(other.secrets);
         self.certificates.extend(other.certificates);
+        self.federated.extend(other.federated);
     }
 
     pub(crate) fn admits_redirect(&self, asked: &str) -> bool {
@@ -149,6 +155,26 @@ fn localhost(uri: &str) -> Option<(&str, &str)> {
 impl Secret {
     pub(crate) fn has_ended(&self, now: SystemTime) -> bool {
         self.ends.is_some_and(|ends| ends <= now)
+    }
+}
+
+/// Another issuer's tokens that count as the application's own.
+#[derive(Clone)]
+pub(crate) struct Federated {
+    pub(crate) issuer: String,
+    /// Compared with its case.
+    pub(crate) subject: String,
+    pub(crate) key: Arc<Signer>,
+}
+
+impl Federated {
+    /// Exactly one audience is registered, in the global cloud this.
+    pub(crate) const AUDIENCE: &str = "api://AzureADTokenExchange";
+}
+
+impl fmt::Debug for Federated {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Federated({})", self.issuer)
     }
 }
 

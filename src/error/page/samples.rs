@@ -10,6 +10,7 @@ use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::invalid::Invalid;
 use crate::model::mfa::MfaSource;
 use crate::model::policy::Refused;
+use crate::model::registration::CredentialError;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{TenantId, UserId};
 use crate::protocol::authorization::CallbackError;
@@ -18,7 +19,6 @@ use crate::protocol::token_endpoint::BadReply;
 use crate::storage::keyring::{KeyError, KeyId, KeyRefusal};
 use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
-use crate::transport::client_assertion::CredentialError;
 use crate::transport::http::{HttpError, HttpFault};
 
 pub(super) fn partner() -> TenantId {

@@ -8,6 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::model::clock::VirtualClock;
 use crate::model::cloud::Origins;
 use crate::model::entra_error::Cause;
+use crate::model::event::Observers;
 use crate::model::registration::ClientCredential;
 use crate::model::tenant::TenantId;
 use crate::transport::client_assertion::tests::certificate;
@@ -43,7 +44,7 @@ impl Stage {
         let clock = VirtualClock::default();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let wire = Wire::new(Arc::new(Reqwest::new().expect("a client")), shared.clone());
-        let authentication = ClientAuthentication::new(&app, shared.clone());
+        let authentication = ClientAuthentication::new(&app, shared.clone(), Observers::default());
         let endpoint = TokenEndpoint::new(&app, authentication, wire, shared);
         Self { server, clock, endpoint, app }
     }

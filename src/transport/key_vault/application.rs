@@ -15,9 +15,10 @@ use url::{Url, form_urlencoded};
 use crate::model::clock::Clock;
 use crate::model::cloud::Authority;
 use crate::model::entra_error::{EntraError, Refusal};
+use crate::model::event::Observers;
 use crate::model::registration::AppRegistration;
 use crate::model::tenant::ClientId;
-use crate::transport::client_assertion::{ClientAuthentication, CredentialError};
+use crate::transport::client_assertion::{ClientAuthentication, Proof, Verdict};
 use crate::transport::http::{Wire, retry_after};
 use crate::transport::key_vault::error::KeyVaultError;
 use crate::transport::key_vault::token_reply::TokenReply;
@@ -44,36 +45,52 @@ impl Application {
             token_url: Authority::of(app.cloud(), app.home()).token_url(),
             client_id: app.client_id(),
             scope: format!("{resource}/.default"),
-            authentication: ClientAuthentication::new(app, clock.clone()),
+            authentication: ClientAuthentication::new(app, clock.clone(), Observers::default()),
             wire,
             clock,
         }
     }
 
     pub(super) async fn token(&self) -> Result<TokenReply, KeyVaultError> {
+        let proof = self.authentication.proof(&self.token_url).await?;
+        match self.ask(&proof).await {
+            Err(KeyVaultError::Entra(refusal)) if refusal.cause().is_credential() => {
+                let other = self.authentication.instead_of(&proof, &self.token_url).await;
+                let other = other.ok_or(KeyVaultError::Entra(refusal))?;
+                self.ask(&other).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn ask(&self, proof: &Proof) -> Result<TokenReply, KeyVaultError> {
         let request = Request::post(self.token_url.as_str())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
-            .body(self.form().await?)
+            .body(self.form(proof))
             .expect("an authority's address and these headers make a request");
         let reply = self.wire.send(request).await?;
         if reply.status() == StatusCode::OK {
+            self.authentication.learn(proof, Verdict::Taken).await;
             return TokenReply::parse(reply.body());
         }
-        if reply.status().is_client_error() {
-            self.authentication.forget(&self.token_url);
-        }
-        Err(KeyVaultError::Entra(self.refused(&reply)))
+        let refusal = self.refused(&reply);
+        let verdict = match reply.status() {
+            _ if refusal.cause().is_credential() => Verdict::Refused(refusal.to_string()),
+            status if status.is_client_error() => Verdict::Declined,
+            _ => Verdict::Open,
+        };
+        self.authentication.learn(proof, verdict).await;
+        Err(KeyVaultError::Entra(refusal))
     }
 
-    async fn form(&self) -> Result<Bytes, CredentialError> {
-        let proof = self.authentication.form_fields(&self.token_url).await?;
+    fn form(&self, proof: &Proof) -> Bytes {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", &self.client_id.to_string())
             .append_pair("scope", &self.scope)
             .append_pair("grant_type", "client_credentials");
-        form.extend_pairs(proof.iter().map(|(name, value)| (name, value.as_str())));
-        Ok(form.finish().into())
+        form.extend_pairs(proof.fields());
+        form.finish().into()
     }
 
     fn refused(&self, reply: &Response<Bytes>) -> EntraError {

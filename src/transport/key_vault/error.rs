@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::model::entra_error::EntraError;
 use crate::model::invalid::Invalid;
-use crate::transport::client_assertion::CredentialError;
+use crate::model::registration::CredentialError;
 use crate::transport::http::{HttpError, HttpFault, retry_after};
 
 /// Why a Key Vault did not do what it was asked. It holds no value, no name of a secret, no reply.
@@ -177,6 +177,17 @@ impl KeyVaultError {
             (StatusCode::BAD_REQUEST, _) => Self::Unacceptable { operation },
             (status, _) if status.is_server_error() => Self::Failed { status: status.as_u16() },
             _ => Self::BadReply("has a status that none gives"),
+        }
+    }
+}
+
+/// What a vault says of a certificate's key that lies in it.
+impl From<KeyVaultError> for CredentialError {
+    fn from(error: KeyVaultError) -> Self {
+        match error {
+            KeyVaultError::Credential(error) => error,
+            error if error.may_pass() => Self::unavailable(error),
+            error => Self::withheld(error),
         }
     }
 }

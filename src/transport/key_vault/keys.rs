@@ -1,6 +1,7 @@
-//! Keys that stay in the vault and wrap there.
+//! Keys that stay in the vault, and wrap and sign there.
 //!
-//! Sources: "Wrap Key" and "Unwrap Key" of the REST API; RFC 7518, section 4.3 (RSA-OAEP-256).
+//! Sources: "Wrap Key", "Unwrap Key" and "Sign" of the REST API; RFC 7518, sections 4.3
+//! (RSA-OAEP-256) and 3.5 (PS256).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -52,8 +53,28 @@ impl KeyVault {
             Wrapping::Wrap => ("keys/wrapKey", "wrapkey"),
             Wrapping::Unwrap => ("keys/unwrapKey", "unwrapkey"),
         };
+        self.operate(operation, key, word, body("RSA-OAEP-256", value)).await
+    }
+
+    /// The PS256 signature of a SHA-256 digest by exactly this version.
+    pub(crate) async fn signature(
+        &self,
+        key: &KeyVersion,
+        digest: &[u8; 32],
+    ) -> Result<Vec<u8>, KeyVaultError> {
+        let signature = self.operate("keys/sign", key, "sign", body("PS256", digest)).await?;
+        Ok(signature.to_vec())
+    }
+
+    async fn operate(
+        &self,
+        operation: &'static str,
+        key: &KeyVersion,
+        word: &str,
+        body: Bytes,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyVaultError> {
         let url = self.0.address.at(&["keys", &key.name, &key.version, word]);
-        let reply = self.call(&Call::new(operation, Method::POST, url).with(body(value))).await?;
+        let reply = self.call(&Call::new(operation, Method::POST, url).with(body)).await?;
         let Outcome { kid, value } = parse(&reply)?;
         if !self.key_version(&kid).is_ok_and(|answered| answered.is(key)) {
             return Err(KeyVaultError::OtherVersion);
@@ -71,9 +92,9 @@ impl KeyVersion {
 }
 
 /// The value may be a key in clear, so the text is wiped once it was sent.
-fn body(value: &[u8]) -> Bytes {
+fn body(algorithm: &str, value: &[u8]) -> Bytes {
     let value = Zeroizing::new(URL_SAFE_NO_PAD.encode(value));
-    let parts = [r#"{"alg":"RSA-OAEP-256","value":""#, value.as_str(), r#""}"#];
+    let parts = [r#"{"alg":""#, algorithm, r#"","value":""#, value.as_str(), r#""}"#];
     let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
     Bytes::from_owner(text)

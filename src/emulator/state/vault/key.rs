@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{
     KeyPair, KeySize, OaepAlgorithm, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     PrivateDecryptingKey,
 };
-use aws_lc_rs::signature::{KeyPair as _, RsaSignatureEncoding};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaSignatureEncoding};
 use serde_json::Value;
 
 use super::{Attributes, Retention};
@@ -78,6 +79,15 @@ impl Pair {
         let written = self.unwrapping.decrypt(algorithm, wrapped, &mut plain, None).ok()?.len();
         plain.truncate(written);
         Some(plain)
+    }
+
+    /// The RS256 signature of a text: the key signs its own certificate.
+    pub(super) fn sign_text(&self, text: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.signing.public_modulus_len()];
+        self.signing
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)
+            .expect("the signature fits its buffer");
+        signature
     }
 
     pub(crate) fn sign(

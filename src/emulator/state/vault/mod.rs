@@ -11,6 +11,7 @@ use crate::model::clock::unix_seconds;
 use crate::model::tenant::{ClientId, TenantId};
 
 mod budget;
+mod certificate;
 mod key;
 mod rights;
 
