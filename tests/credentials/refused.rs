@@ -30,10 +30,12 @@ async fn only_when_every_credential_was_refused_does_a_request_fail() {
     assert_eq!(error.remedy(), Remedy::FixRegistration);
     assert_eq!(set_aside(&world), ["first", "second"]);
     assert_eq!(redemptions(&world), 2, "each was tried once");
-    ask(&world, &broker, world.fabrikam).await.expect_err("still");
+    let another = world.entra.add_customer(world.contoso, "Another");
+    ask(&world, &broker, another).await.expect_err("still");
     assert_eq!(redemptions(&world), 3, "no second try without hope");
-    let reads = listing.reads();
-    ask(&world, &broker, world.fabrikam).await.expect_err("still");
+    let (reads, a_third) = (listing.reads(), world.entra.add_customer(world.contoso, "A third"));
+    ask(&world, &broker, a_third).await.expect_err("still");
+    assert_eq!(redemptions(&world), 4);
     assert_eq!(listing.reads(), reads, "the list had nothing new a moment ago");
     let consent = broker.partner(world.contoso).consent().await.expect("readable");
     assert_eq!(*consent.expect("stored").state(), cpv_consent::ConsentState::Live);
