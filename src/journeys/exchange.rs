@@ -397,5 +397,5 @@ fn usable(stored: &StoredConsent) -> Result<&RefreshToken, Error> {
 }
 
 fn is_pausing(consent: &Consent, clock: &dyn Clock) -> bool {
-    matches!(&consent.state, ConsentState::Suspended(pause) if clock.now() < pause.next_probe())
+    matches!(&consent.state, ConsentState::Suspended(pause) if pause.holds_at(clock.now()))
 }
