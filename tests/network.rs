@@ -3,16 +3,30 @@
 
 #![allow(unreachable_pub)] // its modules are of one program
 
+#[path = "network/answers.rs"]
+mod answers;
 #[path = "network/cancelled.rs"]
 mod cancelled;
+#[path = "network/child.rs"]
+mod child;
 #[path = "network/clocks.rs"]
 mod clocks;
 #[path = "network/endpoints.rs"]
 mod endpoints;
 #[path = "network/names.rs"]
 mod names;
+#[path = "network/proxies.rs"]
+mod proxies;
+#[path = "network/secrets.rs"]
+mod secrets;
 #[path = "network/sockets.rs"]
 mod sockets;
+#[path = "network/theft.rs"]
+mod theft;
+#[path = "network/tls.rs"]
+mod tls;
+#[path = "network/tls_server.rs"]
+mod tls_server;
 mod world;
 
 use std::time::Duration;
@@ -51,4 +65,10 @@ async fn customer(world: &World, broker: &Broker) -> Result<Token, Error> {
 async fn consent(world: &World, broker: &Broker) -> Consent {
     let consent = broker.partner(world.contoso).consent().await.expect("readable");
     consent.expect("stored")
+}
+
+#[tokio::test]
+#[ignore = "other tests start it as a process"]
+async fn network_process() {
+    child::serve().await;
 }
