@@ -11,8 +11,13 @@ mod cancelled;
 mod child;
 #[path = "network/clocks.rs"]
 mod clocks;
+#[path = "network/clouds.rs"]
+mod clouds;
 #[path = "network/endpoints.rs"]
 mod endpoints;
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "wire/entra.rs"]
+mod entra;
 #[path = "network/names.rs"]
 mod names;
 #[path = "network/proxies.rs"]

@@ -27,7 +27,7 @@ use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::IdTokenVerifier;
-use crate::protocol::token_endpoint::{TokenEndpoint, TokenError, TokenReply};
+use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
@@ -367,6 +367,9 @@ impl Desk {
     /// Keeps the access token of a reply that was checked, shares it, and hands it out.
     async fn accept(&self, key: CacheKey, reply: TokenReply, rotated: bool) -> Landing {
         let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
+        if reply.is_over {
+            return Err(BadReply::NO_LIFE.into());
+        }
         let asked = self.scopes(&resource);
         let granted = reply.granted.unwrap_or_else(|| asked.clone());
         let missing = asked.beyond(&granted);

@@ -56,6 +56,7 @@ pub struct BadReply(&'static str);
 impl BadReply {
     pub(crate) const NO_ID_TOKEN: Self = Self("has no ID token");
     pub(crate) const NO_REFRESH_TOKEN: Self = Self("has no refresh token");
+    pub(crate) const NO_LIFE: Self = Self("has an access token that is over already");
 }
 
 /// A token endpoint of one cloud, as one application speaks to it.
@@ -74,6 +75,8 @@ pub(crate) struct TokenReply {
     pub(crate) access_token: AccessToken,
     /// Counted from before the request was sent, so never too late.
     pub(crate) expires_at: SystemTime,
+    /// It was said to have no life at all.
+    pub(crate) is_over: bool,
     /// `None`: keep the old one.
     pub(crate) refresh_token: Option<RefreshToken>,
     pub(crate) id_token: Option<IdTokenText>,

@@ -55,6 +55,7 @@ impl Reading<'_> {
         Ok(TokenReply {
             access_token: access_token(&mut members)?,
             expires_at: self.sent_at + lifetime,
+            is_over: lifetime.is_zero(),
             refresh_token: refresh_token(&mut members)?,
             id_token: id_token(&mut members)?,
             granted: scope.map(|text| Scopes::granted(&text, resource, cloud)),
