@@ -207,7 +207,8 @@ impl BlackHole {
         socket.bind(SocketAddr::new(address, port)).expect("a free port");
         let listener = socket.listen(1).expect("it listens");
         let mut queued = Vec::new();
-        let full = Duration::from_millis(200);
+        // Too short a time would leave room in the queue; then too nothing is ever answered.
+        let full = Duration::from_millis(500);
         let address = listener.local_addr().expect("bound");
         while let Ok(Ok(client)) = timeout(full, TcpStream::connect(address)).await {
             queued.push(client);
@@ -233,6 +234,10 @@ async fn a_black_hole_of_the_newer_protocol_is_passed_by() {
     let stage = Stage::onboarded().await;
     let port = port_of(stage.world.entra.login_origin());
     let six = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    if TcpListener::bind((six, 0)).await.is_err() {
+        eprintln!("a_black_hole_of_the_newer_protocol_is_passed_by: no IPv6 on this machine");
+        return;
+    }
     let _hole = BlackHole::at(six, port).await;
     stage.names.say(Answer::Addresses(vec![six, HERE]));
     let token = timeout(FAIL_SAFE, own(&stage.world, &stage.broker)).await.expect("it hangs");

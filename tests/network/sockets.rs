@@ -159,7 +159,7 @@ async fn a_request_that_the_server_took_is_not_sent_again_below_us() {
 
 #[tokio::test]
 async fn every_way_to_lose_a_connection_is_typed_and_the_next_attempt_succeeds() {
-    // F-18, F-02, I5
+    // F-18, F-02, R-117, I5
     for (how, faults, seen) in [
         (Failure::reset(), [HttpFault::Broken, HttpFault::Connect], false),
         (Failure::broken(Mischief::Reset), [HttpFault::Broken, HttpFault::Broken], true),
