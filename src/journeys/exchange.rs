@@ -34,7 +34,7 @@ use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::IdTokenVerifier;
-use crate::protocol::token_endpoint::{TokenEndpoint, TokenError, TokenReply};
+use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
@@ -416,6 +416,9 @@ impl Desk {
         let Trip { key, motive: Motive { actor, purpose } } = trip;
         let Redeemed { reply, took } = redeemed;
         let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
+        if reply.left.is_zero() {
+            return Err(BadReply::NO_LIFE.into());
+        }
         let asked = self.scopes(&resource);
         let granted = reply.granted.unwrap_or_else(|| asked.clone());
         let missing = asked.beyond(&granted);
@@ -448,5 +451,5 @@ fn usable(stored: &StoredConsent) -> Result<&RefreshToken, Error> {
 }
 
 fn is_pausing(consent: &Consent, clock: &dyn Clock) -> bool {
-    matches!(&consent.state, ConsentState::Suspended(pause) if clock.now() < pause.next_probe())
+    matches!(&consent.state, ConsentState::Suspended(pause) if pause.holds_at(clock.now()))
 }

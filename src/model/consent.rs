@@ -116,8 +116,9 @@ impl Consent {
         matches!(self.state, ConsentState::Withdrawn { .. })
     }
 
+    /// A token dated further ahead than that was dated by a wrong clock, and may be as old.
     fn is_older_than(&self, limit: Duration, now: SystemTime) -> bool {
-        age(now, self.token_issued_at) > limit
+        age(now, self.token_issued_at).max(age(self.token_issued_at, now)) > limit
     }
 }
 
@@ -245,6 +246,12 @@ impl Suspension {
     #[must_use]
     pub const fn next_probe(&self) -> SystemTime {
         self.next_probe
+    }
+
+    /// Whether the next try is still to come. One further off than any pause lasts was set by a
+    /// wrong clock, and holds nobody up.
+    pub(crate) fn holds_at(&self, now: SystemTime) -> bool {
+        now < self.next_probe && age(self.next_probe, now) <= LONGEST_PAUSE
     }
 
     fn begun(cause: Cause, now: SystemTime) -> Self {

@@ -63,6 +63,7 @@ pub struct BadReply(&'static str);
 impl BadReply {
     pub(crate) const NO_ID_TOKEN: Self = Self("has no ID token");
     pub(crate) const NO_REFRESH_TOKEN: Self = Self("has no refresh token");
+    pub(crate) const NO_LIFE: Self = Self("has an access token that is over already");
 }
 
 /// A token endpoint of one cloud, as one application speaks to it.

@@ -124,7 +124,8 @@ pub struct Reqwest {
 }
 
 impl Reqwest {
-    /// A client that follows no redirect and connects within ten seconds.
+    /// A client that follows no redirect, connects within ten seconds, and gives up an HTTP/2
+    /// connection that is dead for ten.
     ///
     /// # Errors
     /// [`HttpFault::Setup`] when the machine has no root certificates: slim containers need the
@@ -160,6 +161,8 @@ fn cautious() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(SILENCE)
+        .http2_keep_alive_timeout(SILENCE)
         .user_agent(concat!("cpv-consent/", env!("CARGO_PKG_VERSION")))
 }
 
@@ -266,6 +269,10 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
+/// Over HTTP/2 many requests share a line, and one that is given up leaves it for the next. So a line
+/// that is silent for this long while somebody waits is asked for a sign of life, and given up after
+/// as long again.
+const SILENCE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(30);
 const LONGEST_BODY: usize = 1024 * 1024;
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);

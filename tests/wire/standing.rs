@@ -140,7 +140,6 @@ async fn a_token_lives_as_long_as_its_reply_says_and_no_longer_than_any() {
         (None, 300),
         (Some(json!(9_007_199_254_740_993_u64)), 28 * 3600),
         (Some(json!(u64::MAX)), 28 * 3600),
-        (Some(json!(0)), 0),
     ] {
         let (stage, _) = onboarded().await;
         let shown = format!("{value:?}");
@@ -154,9 +153,31 @@ async fn a_token_lives_as_long_as_its_reply_says_and_no_longer_than_any() {
         assert_eq!(token.expires_at(), expected, "{shown}");
         let asked = stage.token_requests().await.len();
         stage.own().await.expect("a token");
-        let again = stage.token_requests().await.len() - asked;
-        assert_eq!(again, usize::from(seconds == 0), "{shown}: only what lives is kept");
+        assert_eq!(stage.token_requests().await.len(), asked, "{shown}: it is kept");
         drop(guard);
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_any_life_is_neither_handed_out_nor_kept_and_loses_no_refresh_token() {
+    //
+    for place in [Place::Own, Place::Customer] {
+        for value in [json!(0), json!("0")] {
+            let (stage, _) = onboarded().await;
+            stage.prepare(place).await;
+            let guard = stage.odd(place, changed(move |good| good["expires_in"] = value.clone()));
+            let asked = stage.token_requests().await.len();
+            let error = stage.go(place).await.expect_err("over already");
+            assert!(matches!(error, Error::Reply(_)), "{place:?}: {error:?}");
+            assert_eq!(stage.token_requests().await.len(), asked + 1, "asked once");
+            let newest = stage.last_issued();
+            drop(guard);
+            stage.go(place).await.expect("a token that lives");
+            assert_eq!(stage.token_requests().await.len(), asked + 2, "the other was not kept");
+            let stored = stage.last_redeemed().await == newest;
+            assert_eq!(stored, place == Place::Own, "a customer's is dropped as always");
+            assert_eq!(state(&stage).await, ConsentState::Live);
+        }
     }
 }
 
