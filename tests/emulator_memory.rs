@@ -9,6 +9,7 @@ use load::{Client, Crowd, Outcome, memory};
 mod load;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "half a minute: .ci/run runs it"]
 async fn a_thousand_tenants_and_a_hundred_thousand_requests_stay_within_500_megabytes()
 -> Outcome<()> {
     let entra = Emulator::builder().load_mode().start().await?;

@@ -8,7 +8,7 @@ use cpv_consent::{Broker, ConsentState, Error, KeyRing, LocalKey, Resource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::child::{Child, folder, say};
-use crate::edges::Edges;
+use crate::edges::{self, Edges};
 use crate::life::{closed, copy, count, onboarded, sealed_consent};
 use crate::scene::{RING_KEY, Scene, assert_sealed};
 
@@ -85,7 +85,7 @@ async fn told_at_every_edge(part: &'static str) -> usize {
     let scene = Scene::on(&entra);
     let parent = tempfile::tempdir().expect("a folder");
     let first = onboarded(&scene, parent.path()).await;
-    for edge in 1.. {
+    for edge in edges::to_try() {
         let folder = first.with_file_name(format!("{part}-{edge}"));
         copy(&first, &folder);
         let child = Child::playing("told to end", &folder).told(&scene.later().0);

@@ -15,6 +15,7 @@ use cpv_consent::{
     Broker, ConsentState, DataKey, Error, KeyError, KeyId, KeyRing, KeyWrap, LocalKey,
 };
 
+use crate::edges;
 use crate::scene::{RING_KEY, Scene};
 
 /// Which of the calls to come panics, if any. Clones share it.
@@ -186,7 +187,7 @@ impl Host {
 /// one has none; returns how many there were.
 async fn lives_with_every_panic(onboarded: bool, of: fn(&Host) -> &Stumble) -> usize {
     let entra = Emulator::builder().start().await.expect("free ports");
-    for call in 1.. {
+    for call in edges::to_try() {
         let host = Host::of(Scene::on(&entra));
         if onboarded {
             host.lives(&host.scene).await.expect("nothing panics yet");

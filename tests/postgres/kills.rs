@@ -7,7 +7,7 @@ use cpv_consent::emulator::Emulator;
 use cpv_consent::store::Postgres;
 use cpv_consent::{Broker, ConsentState, Reqwest};
 
-use crate::edges::{EdgedHttp, EdgedStore, Edges};
+use crate::edges::{self, EdgedHttp, EdgedStore, Edges};
 use crate::member::{End, Member};
 use crate::scene::Scene;
 use crate::server::{self, Database};
