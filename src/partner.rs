@@ -256,12 +256,12 @@ impl TokenRequest<'_> {
     }
 }
 
-impl<'b> IntoFuture for TokenRequest<'b> {
+impl IntoFuture for TokenRequest<'_> {
     type Output = Result<Token, Error>;
-    type IntoFuture = Answer<'b>;
+    type IntoFuture = Answer;
 
     #[inline]
-    fn into_future(self) -> Answer<'b> {
+    fn into_future(self) -> Answer {
         self.exchange.token(self.ask)
     }
 }

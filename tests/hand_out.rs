@@ -9,6 +9,8 @@ mod ahead;
 mod fairness;
 #[path = "hand_out/refusals.rs"]
 mod refusals;
+#[path = "hand_out/views.rs"]
+mod views;
 #[path = "hand_out/wires.rs"]
 mod wires;
 mod world;

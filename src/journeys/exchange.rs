@@ -179,8 +179,7 @@ impl Exchange {
         let held = desk.current(&trip).await?;
         let token = usable(&held.record)?;
         let redemption = desk.redeem(&trip, token);
-        let (redeemed, ()) =
-            tokio::join!(redemption, self.keep_young(&held.record.consent, &trip.motive));
+        let (redeemed, ()) = tokio::join!(redemption, self.keep_young(&trip, &held.record.consent));
         let redeemed = redeemed.map_err(|error| desk.refused(&trip, error))?;
         desk.check_customer_reply(&trip, &held.record.consent, &redeemed)?;
         desk.accept(trip, redeemed, false).await
@@ -189,7 +188,7 @@ impl Exchange {
     /// Customer redemptions renew nothing, so their use of an ageing token causes one rotation; an
     /// access token at hand for the partner itself shows that there was one within the hour. Its
     /// failure is the consent's own story, not this customer's.
-    async fn keep_young(&self, consent: &Consent, motive: &Motive) {
+    async fn keep_young(&self, trip: &Trip, consent: &Consent) {
         let now = self.0.clock.now();
         if !consent.wants_rotation(ROTATE_AFTER, now) || is_pausing(consent, &*self.0.clock) {
             return;
@@ -198,7 +197,7 @@ impl Exchange {
         let resource = Resource::PartnerCenter;
         let key = CacheKey::plain(partner, consent.generation, partner, resource);
         if self.0.at_hand(&key).is_none() {
-            let trip = Trip { key, motive: motive.clone() };
+            let trip = Trip { key, standing: trip.standing.clone(), motive: trip.motive.clone() };
             let _told_by_events = self.fly_own(&trip).await;
         }
     }
@@ -253,9 +252,14 @@ impl Desk {
         self.app.scopes().of(resource)
     }
 
-    /// What was frozen while a flight was under way stops its token too: it may have taken long.
-    async fn admit_landed(&self, partner: TenantId, standing: &Standing) -> Result<(), Error> {
-        let _known_goes_on = self.watch.look(partner).await;
+    /// What was frozen or replaced while a flight was under way stops its token too: it may have taken
+    /// long.
+    async fn admit_landed(&self, partner: TenantId, token: &Token) -> Result<(), Error> {
+        let standing = self.standing(partner).await?;
+        standing.admit(partner, None)?;
+        if !Arc::ptr_eq(&standing, token.standing()) {
+            return Err(Error::Superseded { partner });
+        }
         self.freezes.admit(partner, standing.account())
     }
 
@@ -281,10 +285,8 @@ impl Desk {
     /// This process's view of the consent, read anew where it was seen to change.
     async fn standing(&self, partner: TenantId) -> Result<Arc<Standing>, Error> {
         let looked = self.watch.look(partner).await;
-        match (&looked, self.standings.holding(partner), self.standings.last(partner)) {
-            (Ok(()), Some(standing), _) => return Ok(standing),
-            (Err(_), _, Some(last)) => return Ok(self.unreadable(partner, last)),
-            _ => {}
+        if let Some(standing) = self.standings.holding(partner) {
+            return Ok(if looked.is_ok() { standing } else { self.unreadable(partner, standing) });
         }
         let moment = self.standings.moment();
         match self.ledger.consent(partner).await {
@@ -321,9 +323,12 @@ impl Desk {
         standing
     }
 
+    /// What was never known costs nobody anything.
     fn forget(&self, partner: TenantId) {
-        self.standings.forget(partner);
-        self.cache.drop_partner(partner);
+        if self.standings.last(partner).is_some() {
+            self.standings.forget(partner);
+            self.cache.drop_partner(partner);
+        }
     }
 
     /// The consent to redeem with: the one whose write is being retried, or the stored one.
@@ -413,9 +418,9 @@ impl Desk {
 
     /// Keeps the access token of a reply that was checked, shares it, and hands it out.
     async fn accept(&self, trip: Trip, redeemed: Redeemed, rotated: bool) -> Landing {
-        let Trip { key, motive: Motive { actor, purpose } } = trip;
         let Redeemed { reply, took } = redeemed;
-        let (partner, tenant, resource) = (key.partner, key.tenant, key.resource.clone());
+        let (partner, tenant, resource) = (trip.partner, trip.tenant, trip.resource.clone());
+        let Motive { actor, purpose } = trip.motive.clone();
         if reply.left.is_zero() {
             return Err(BadReply::NO_LIFE.into());
         }
@@ -435,8 +440,10 @@ impl Desk {
             purpose,
         });
         let token = Shared { secret: reply.access_token, scopes: granted, left: reply.left };
-        self.sharing.keep(&key, &asked, &token).await;
-        self.keep(&key, token)
+        if !trip.standing.is_gone() {
+            self.sharing.keep(&trip, &asked, &token).await;
+        }
+        self.keep(&trip, token)
     }
 }
 

@@ -81,6 +81,7 @@ impl Freezes {
     }
 
     /// Whether anything is frozen: all that a hand-out asks while nothing is.
+    #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_on.load(Ordering::Relaxed)
     }
@@ -207,6 +208,10 @@ impl Desk {
             }
             Err(LedgerError::Damaged { .. }) => {
                 Ok(Some(last.unwrap_or_else(|| self.unreadable(name, at))))
+            }
+            // Its key may be back at the next look.
+            Err(LedgerError::Key { .. }) => {
+                Ok(Some(last.unwrap_or_else(|| self.unreadable(name, None))))
             }
             Err(error) => Err(error),
         }

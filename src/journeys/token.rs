@@ -102,6 +102,7 @@ impl Token {
         UNIX_EPOCH + Duration::from_millis(self.0.life.ends_wall)
     }
 
+    #[inline]
     pub(crate) fn life(&self) -> &Life {
         &self.0.life
     }
@@ -144,12 +145,10 @@ impl Token {
         self.0.life.lasts(now, 0) && !self.is_taken_back()
     }
 
-    /// True for the first to say so: it is time to fetch its successor. It stays so until
-    /// [`renewal_failed`](Self::renewal_failed).
-    #[inline]
-    pub(crate) fn begins_renewal(&self, now: Glance) -> bool {
-        self.0.life.wants_renewal(now)
-            && !self.0.being_renewed.load(Ordering::Relaxed)
+    /// True for the first who asks, until [`renewal_failed`](Self::renewal_failed): theirs is to fetch
+    /// its successor.
+    pub(crate) fn begins_renewal(&self) -> bool {
+        !self.0.being_renewed.load(Ordering::Relaxed)
             && !self.0.being_renewed.swap(true, Ordering::Relaxed)
     }
 
@@ -215,6 +214,7 @@ impl Life {
         }
     }
 
+    #[inline]
     fn is_good(&self, now: Glance) -> bool {
         self.lasts(now, u64::from(self.margin))
     }

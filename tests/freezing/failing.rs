@@ -130,3 +130,20 @@ async fn a_freeze_that_does_not_open_stops_everybody_who_did_not_know_it() {
     assert!(other.lift(unread.name()).await.expect("removed unread"));
     unconcerned(&other).await.expect("a token");
 }
+
+#[tokio::test]
+async fn what_is_withdrawn_elsewhere_stops_also_while_no_freeze_can_be_read() {
+    let world = World::new().await;
+    let one = world.broker().await;
+    let store = Fickle::new(world.store().await);
+    let other = world.builder(store.clone()).build().await.expect("a broker");
+    world.onboard(&one).await;
+    ask(&world, &other).await.expect("a token");
+    store.hide(true);
+    one.partner(world.contoso).withdraw().await.expect("withdrawn");
+    for _ in 0..3 {
+        world.clock.advance(INTERVAL);
+        let error = ask(&world, &other).await.expect_err("withdrawn");
+        assert!(matches!(error, Error::NoConsent { .. }), "{error:?}");
+    }
+}

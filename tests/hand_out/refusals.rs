@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cpv_consent::emulator::{Failure, Rule};
-use cpv_consent::{ClaimsChallenge, Error, Remedy, Resource};
+use cpv_consent::{ClaimsChallenge, ConsentState, Error, Remedy, Resource};
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
@@ -132,6 +132,32 @@ async fn a_claims_challenge_is_passed_on_once_and_then_typed() {
     let plain = partner.token(Resource::Graph).await.expect("the stronger one");
     assert_eq!(plain.secret().expose(), stronger.secret().expose());
 }
+
+#[tokio::test]
+async fn what_an_api_demands_moves_no_consent() {
+    // R-111, F-17
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let challenge = challenge(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    let demands = [50076, 50079, 50196, 70043, 53003, 700082];
+    for (code, resource) in demands.iter().flat_map(|code| API.map(|api| (*code, api))) {
+        for _ in 0..3 {
+            let scripted = world.entra.fail_tokens(Rule::any(), Failure::aadsts(code));
+            let asked = partner.token(resource.clone()).satisfying(&challenge);
+            let error = asked.await.expect_err("refused");
+            assert!(matches!(error, Error::Entra { .. }), "{code}: {error}");
+            scripted.clear();
+            let consent = partner.consent().await.expect("readable").expect("stored");
+            assert_eq!(*consent.state(), ConsentState::Live, "{code} at {resource}");
+            world.clock.advance(2 * HOUR);
+            partner.token(resource.clone()).await.expect("a plain one");
+        }
+    }
+}
+
+const API: [Resource; 2] = [Resource::PartnerCenter, Resource::Graph];
 
 fn challenge(claims: &str) -> ClaimsChallenge {
     let claims = STANDARD.encode(claims);

@@ -26,8 +26,13 @@ const PAUSE_AHEAD: Duration = Duration::from_secs(30);
 
 impl Exchange {
     /// A token, from memory or from Entra.
-    pub(crate) const fn token(&self, ask: Ask) -> Answer<'_> {
-        Answer { from: Source::Desk(self, ask), fetching: None }
+    #[inline]
+    pub(crate) fn token(&self, ask: Ask) -> Answer {
+        let at_hand = self.at_hand(&ask);
+        if at_hand.is_some() {
+            return Answer(State::AtHand(at_hand));
+        }
+        Answer(State::Fetching(Box::pin(self.clone().fetch(ask))))
     }
 
     /// A token without waiting: one that may be handed out as things were known a moment ago.
@@ -48,7 +53,14 @@ impl Exchange {
     #[inline]
     fn handed_out(&self, ask: &Ask, token: &Token, now: Glance) {
         token.hit();
-        if token.begins_renewal(now) {
+        if token.life().wants_renewal(now) {
+            self.renew_if_first(ask, token);
+        }
+    }
+
+    #[cold]
+    fn renew_if_first(&self, ask: &Ask, token: &Token) {
+        if token.begins_renewal() {
             tokio::spawn(self.clone().renew_ahead(ask.clone(), token.clone()));
         }
     }
@@ -59,7 +71,7 @@ impl Exchange {
         let desk = &self.0;
         let generation = token.standing().generation;
         let key = CacheKey::plain(ask.partner, generation, ask.tenant, ask.resource);
-        let trip = Trip { key, motive: ask.motive };
+        let trip = Trip { key, standing: token.standing().clone(), motive: ask.motive };
         if desk.has_room_for(&trip)
             && let Err(error) = self.fly(&trip).await
         {
@@ -88,13 +100,13 @@ impl Exchange {
             self.handed_out(&ask, &token, desk.clock.glance());
             return Ok(token);
         }
-        let trip = Trip { key, motive: ask.motive };
-        let landing = self.fly(&trip).await;
-        desk.admit_landed(ask.partner, &standing).await?;
-        match landing {
+        let trip = Trip { key, standing, motive: ask.motive };
+        let token = match self.fly(&trip).await {
             Err(error) if trip.claims.is_none() => desk.serve_while_failing(&trip, error),
             landing => landing,
-        }
+        }?;
+        desk.admit_landed(ask.partner, &token).await?;
+        Ok(token)
     }
 }
 
@@ -142,27 +154,28 @@ impl Desk {
     }
 
     /// What another process has shared, kept in memory from now on.
-    pub(super) async fn shared(&self, key: &CacheKey) -> Option<Token> {
-        if key.claims.is_some() || key.instead {
+    pub(super) async fn shared(&self, trip: &Trip) -> Option<Token> {
+        if trip.claims.is_some() || trip.instead {
             return None;
         }
-        let asked = self.scopes(&key.resource);
-        let shared = self.sharing.find(key, &asked, MARGIN).await?;
-        let held = self.at_hand(key);
+        let asked = self.scopes(&trip.resource);
+        let shared = self.sharing.find(trip, &asked, MARGIN).await?;
+        let held = self.at_hand(trip);
         let ours = held.is_some_and(|held| held.secret().expose() == shared.secret.expose());
-        if ours { None } else { self.keep(key, shared).ok() }
+        if ours { None } else { self.keep(trip, shared).ok() }
     }
 
-    /// Keeps a token and hands it out, unless its consent was lost or replaced meanwhile.
-    pub(super) fn keep(&self, key: &CacheKey, token: Shared) -> Landing {
-        let partner = key.partner;
-        let standing = self.standings.last(partner);
-        let standing = standing.filter(|standing| standing.generation == key.generation);
-        let standing = standing.ok_or(Error::Superseded { partner })?;
+    /// Keeps a token under the view that its flight began with, unless that is gone: what was fetched
+    /// for a consent says nothing of the next one.
+    pub(super) fn keep(&self, trip: &Trip, token: Shared) -> Landing {
+        let Trip { key, standing, .. } = trip;
+        if standing.is_gone() {
+            return Err(Error::Superseded { partner: key.partner });
+        }
         let offer = self.offers.find(&key.resource).ok_or(Error::Defect("an API was lost"))?;
         let Shared { secret, scopes: granted, left } = token;
         let life = Life::of(left, &*self.clock);
-        let (tenant, offer) = (key.tenant, offer.clone());
+        let (tenant, offer, standing) = (key.tenant, offer.clone(), standing.clone());
         let place = Place::at(key, &offer);
         let now = self.clock.glance();
         let instead_until = if key.instead { now.monotonic() + REFUSED_AGAIN } else { 0 };
@@ -198,55 +211,30 @@ impl Place {
     }
 }
 
-/// A token to come: at once if one is at hand, or else when Entra has answered.
-#[must_use = "nothing is asked until this is awaited"]
-pub struct Answer<'b> {
-    from: Source<'b>,
-    fetching: Option<Fetching>,
+/// A token to come: at once if one was at hand, or else when Entra has answered.
+#[must_use = "the token is had by awaiting this"]
+pub struct Answer(State);
+
+enum State {
+    AtHand(Option<Token>),
+    Fetching(Fetching),
 }
 
 type Fetching = Pin<Box<dyn Future<Output = Landing> + Send>>;
 
-enum Source<'b> {
-    Desk(&'b Exchange, Ask),
-    Access(&'b Access),
-}
-
-impl Source<'_> {
-    fn at_hand(&self) -> Option<Token> {
-        match self {
-            Self::Desk(exchange, ask) => exchange.at_hand(ask),
-            Self::Access(access) => access.at_hand(),
-        }
-    }
-
-    fn fetch(&self) -> Fetching {
-        let (exchange, ask) = match self {
-            Self::Desk(exchange, ask) => (*exchange, ask),
-            Self::Access(access) => (&access.exchange, &access.ask),
-        };
-        Box::pin(exchange.clone().fetch(ask.clone()))
-    }
-}
-
-impl Future for Answer<'_> {
+impl Future for Answer {
     type Output = Landing;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landing> {
-        let Self { from, fetching } = &mut *self;
-        let fetching = match fetching {
-            Some(fetching) => fetching,
-            None => match from.at_hand() {
-                Some(token) => return Poll::Ready(Ok(token)),
-                None => fetching.insert(from.fetch()),
-            },
-        };
-        fetching.as_mut().poll(context)
+        match &mut self.0 {
+            State::AtHand(token) => Poll::Ready(token.take().ok_or(Error::Defect("asked twice"))),
+            State::Fetching(fetching) => fetching.as_mut().poll(context),
+        }
     }
 }
 
-impl fmt::Debug for Answer<'_> {
+impl fmt::Debug for Answer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Answer").finish_non_exhaustive()
     }
@@ -271,8 +259,12 @@ impl Access {
     ///
     /// # Errors
     /// As there.
-    pub fn token(&self) -> Answer<'_> {
-        Answer { from: Source::Access(self), fetching: None }
+    pub fn token(&self) -> Answer {
+        let at_hand = self.at_hand();
+        if at_hand.is_some() {
+            return Answer(State::AtHand(at_hand));
+        }
+        Answer(State::Fetching(Box::pin(self.exchange.clone().fetch(self.ask.clone()))))
     }
 
     fn at_hand(&self) -> Option<Token> {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::Exchange;
+use super::{Exchange, Trip};
 use crate::error::Error;
 use crate::journeys::cache::CacheKey;
 use crate::journeys::sharing::Shared;
+use crate::model::motive::Motive;
 use crate::model::scope::Resource;
 use crate::model::secret::AccessToken;
 use crate::model::tenant::TenantId;
@@ -19,12 +20,15 @@ impl Exchange {
         length: usize,
     ) -> Result<(), Error> {
         let desk = &self.0;
-        let generation = desk.standing(partner).await?.generation;
+        let standing = desk.standing(partner).await?;
         let scopes = desk.scopes(&Resource::PartnerCenter);
         for tenant in tenants {
-            let key = CacheKey::plain(partner, generation, tenant, Resource::PartnerCenter);
+            let resource = Resource::PartnerCenter;
+            let key = CacheKey::plain(partner, standing.generation, tenant, resource);
+            let (standing, motive) = (standing.clone(), Motive::default());
+            let trip = Trip { key, standing, motive };
             let (secret, left) = (AccessToken::new("x".repeat(length))?, DAY);
-            desk.keep(&key, Shared { secret, scopes: scopes.clone(), left })?;
+            desk.keep(&trip, Shared { secret, scopes: scopes.clone(), left })?;
         }
         Ok(())
     }

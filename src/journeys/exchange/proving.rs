@@ -41,9 +41,8 @@ impl Exchange {
         }
         let standing = desk.standing(partner).await?;
         standing.admit(partner, account)?;
-        let generation = standing.generation;
-        let key = CacheKey::plain(partner, generation, partner, resource);
-        let trip = Trip { key: key.clone(), motive: Motive::default() };
+        let key = CacheKey::plain(partner, standing.generation, partner, resource);
+        let trip = Trip { key: key.clone(), standing, motive: Motive::default() };
         for _ in 0..TRIES {
             let (heard, ours) = (Arc::new(Heard::new()), AtomicBool::new(false));
             let flight = || {

@@ -227,10 +227,12 @@ impl Desk {
         Err(Error::ForeignToken { partner: consent.partner, tenant: consent.partner })
     }
 
+    /// What an API wanted proven beyond the consent speaks of that demand: the next plain redemption
+    /// shows what has become of the consent itself.
     async fn note_failure(&self, key: &CacheKey, held: &Held<StoredConsent>, error: &TokenError) {
         let TokenError::Entra(refusal) = error else { return };
         let cause = refusal.cause();
-        if concerns_consent(cause, &key.resource) {
+        if key.claims.is_none() && concerns_consent(cause, &key.resource) {
             self.suspend(held, cause).await;
         }
     }

@@ -1,19 +1,22 @@
 //! One exchange: what it fetches, why it is made, how it is traced.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::field::Empty;
 
 use crate::journeys::cache::CacheKey;
+use crate::journeys::standing::Standing;
 use crate::model::motive::Motive;
 use crate::protocol::token_endpoint::TokenReply;
 
-/// What a flight fetches, and the motive of the caller who started it: those who join it cause
-/// nothing.
+/// What a flight fetches, under which view of the consent, and the motive of the caller who started
+/// it: those who join it cause nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Trip {
     pub(super) key: CacheKey,
+    pub(super) standing: Arc<Standing>,
     pub(super) motive: Motive,
 }
 
