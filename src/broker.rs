@@ -39,7 +39,8 @@ use self::chores::Chores;
 /// Keeps the consents of a vendor's partners and turns them into access tokens.
 ///
 /// It serves one application in one cloud and environment. Clones share everything; several
-/// processes may share a store.
+/// processes may share a store. It does not survive a fork, since its runtime does not: a process that
+/// goes into the background builds it afterwards.
 #[derive(Debug, Clone)]
 pub struct Broker {
     pub(crate) onboarding: Onboarding,
@@ -206,16 +207,21 @@ impl Broker {
     }
 
     /// To be called once the application's credential has come into wrong hands and was replaced: the
-    /// provider is asked for the credentials at once, what was signed by the old ones is forgotten,
-    /// and so is every access token, in this process and among those that processes share. Call it
-    /// in each process. A routine rotation needs none of it.
+    /// provider is asked for the credentials, what was signed by the old ones is forgotten, and so is
+    /// every access token, in this process and among those that processes share. Requests that were
+    /// under way fail with [`Error::Superseded`], to be made again at once. A routine rotation needs
+    /// none of it.
+    ///
+    /// Call it in each process. One that was not called yet goes on sharing what it fetches, so where
+    /// tokens are shared, call it in each once more when all have returned.
     ///
     /// What an attacker got meanwhile stays valid until it ends: see
     /// [`freeze`](Self::freeze) for what you hand out yourself.
     ///
     /// # Errors
-    /// What the store says, where shared tokens could not be erased; this process has forgotten its
-    /// own all the same.
+    /// Call it again: this process has forgotten its own tokens all the same. [`Error::Credential`] when
+    /// the provider lists none: then the old credentials go on being used; [`Error::Store`] and
+    /// [`Error::Key`] when shared tokens could not be erased.
     pub async fn credential_compromised(&self) -> Result<(), Error> {
         self.exchange.start_anew().await
     }

@@ -18,8 +18,8 @@
 //!              metrics                  turns events into counters
 //!  façade      broker │ partner         handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
-//!              casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │ offboarding │
-//!              rekeying │ sweeping │ scan │ transfer │ verification
+//!              lasting │ casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │
+//!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll

@@ -5,6 +5,10 @@
 
 #[path = "hand_out/ahead.rs"]
 mod ahead;
+#[path = "hand_out/asleep.rs"]
+mod asleep;
+#[path = "hand_out/compromise.rs"]
+mod compromise;
 #[path = "hand_out/fairness.rs"]
 mod fairness;
 #[path = "hand_out/refusals.rs"]

@@ -52,6 +52,7 @@ const ORDER: &[&str] = &[
     "journeys::flight",
     "journeys::sharing",
     "journeys::tally",
+    "journeys::lasting",
     "journeys::casebook",
     "journeys::circuit",
     "journeys::guard",

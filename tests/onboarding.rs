@@ -8,6 +8,8 @@ mod accounts;
 mod callbacks;
 #[path = "onboarding/confirming.rs"]
 mod confirming;
+#[path = "onboarding/cut_off.rs"]
+mod cut_off;
 #[path = "onboarding/people.rs"]
 mod people;
 #[path = "onboarding/second_factor.rs"]

@@ -202,12 +202,16 @@ impl Exchange {
         }
     }
 
-    /// Forgets every access token and all that was signed to get one.
+    /// Forgets every access token, the ones to come of flights under way too, and all that was signed
+    /// to get them; as much of it as goes, whatever fails.
     pub(crate) async fn start_anew(&self) -> Result<(), Error> {
         let desk = &self.0;
-        desk.endpoint.start_anew().await;
-        desk.cache.drop_all();
-        Ok(desk.sharing.drop_all().await?)
+        let listed = desk.endpoint.start_anew().await;
+        desk.forget_all(); // what is under way is shared no more
+        let erased = desk.sharing.drop_all().await;
+        desk.forget_all(); // nor is kept what was found there meanwhile
+        listed?;
+        Ok(erased?)
     }
 
     /// How often a token came from memory.
@@ -331,6 +335,11 @@ impl Desk {
         }
     }
 
+    fn forget_all(&self) {
+        self.standings.forget_all();
+        self.cache.drop_all();
+    }
+
     /// The consent to redeem with: the one whose write is being retried, or the stored one.
     async fn current(&self, key: &CacheKey) -> Result<Held<StoredConsent>, Error> {
         let partner = key.partner;
@@ -443,7 +452,11 @@ impl Desk {
         if !trip.standing.is_gone() {
             self.sharing.keep(&trip, &asked, &token).await;
         }
-        self.keep(&trip, token)
+        let kept = self.keep(&trip, token);
+        if kept.is_err() {
+            self.sharing.take_back(&trip, &asked).await; // its view has gone meanwhile
+        }
+        kept
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Absence, Error};
+use crate::journeys::lasting::lasting;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
@@ -32,13 +33,8 @@ impl Offboarding {
         partner: TenantId,
         account: Option<&AccountId>,
     ) -> Result<Consent, Error> {
-        for _ in 0..TRIES {
-            match self.try_withdraw(partner, account).await {
-                Err(Error::Conflict) => {}
-                settled => return settled,
-            }
-        }
-        Err(Error::Conflict)
+        let (desk, account) = (self.clone(), account.cloned());
+        lasting(async move { desk.let_go(partner, account.as_ref()).await }).await
     }
 
     /// Withdraws the partner, then destroys its key: nothing of it opens any more, in no backup of
@@ -48,23 +44,47 @@ impl Offboarding {
         partner: TenantId,
         account: Option<&AccountId>,
     ) -> Result<(), Error> {
+        let (desk, account) = (self.clone(), account.cloned());
+        lasting(async move { desk.destroy(partner, account.as_ref()).await }).await
+    }
+
+    async fn let_go(
+        &self,
+        partner: TenantId,
+        account: Option<&AccountId>,
+    ) -> Result<Consent, Error> {
+        for _ in 0..TRIES {
+            match self.try_withdraw(partner, account).await {
+                Err(Error::Conflict) => {}
+                settled => return settled,
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    async fn destroy(&self, partner: TenantId, account: Option<&AccountId>) -> Result<(), Error> {
         let generation = match self.ledger.consent(partner).await {
-            Ok(Some(_)) => self.withdraw(partner, account).await?.generation,
+            Ok(Some(_)) => self.let_go(partner, account).await?.generation,
             // What cannot be read is bound to no account: only the vendor's own door opens.
             unread if account.is_some() => return Err(denied(partner, unread)),
             Ok(None) if self.ledger.has_key_of(partner).await? => 1,
             Err(LedgerError::Shredded { generation, .. }) => {
-                // Whoever did it may have died before the others could notice.
-                self.ledger.shred(partner, generation).await?;
+                // Whoever did it may have died before anybody could notice.
+                self.shred_key(partner, generation).await?;
                 return Ok(self.ledger.touch_consent(partner).await?);
             }
             Err(error) if is_lost(&error) => self.generation_said(partner).await?,
             unread => return Err(denied(partner, unread)),
         };
-        self.ledger.shred(partner, generation).await?;
-        self.standings.forget(partner);
+        self.shred_key(partner, generation).await?;
         self.observers.tell(&Event::Shredded { partner });
         Ok(self.ledger.touch_consent(partner).await?)
+    }
+
+    async fn shred_key(&self, partner: TenantId, generation: u64) -> Result<(), Error> {
+        let shredded = self.ledger.shred(partner, generation).await;
+        self.standings.forget(partner);
+        Ok(shredded?)
     }
 
     async fn generation_said(&self, partner: TenantId) -> Result<u64, Error> {
@@ -85,17 +105,24 @@ impl Offboarding {
             return Err(Refused::NotYours(partner).into());
         }
         if matches!(consent.state, ConsentState::Withdrawn { .. }) {
+            self.forget(partner).await; // as it may be known from before, where a caller was cut off
             self.ledger.note_withdrawal(&held.record).await?;
             return Ok(held.record.consent);
         }
         let next = held.record.withdrawn(self.clock.now());
-        self.ledger.replace(&next, held.revision).await?;
-        self.standings.forget(partner);
-        self.sharing.drop_partner(partner).await;
+        let replaced = self.ledger.replace(&next, held.revision).await;
+        self.forget(partner).await;
+        replaced?;
         let (from, to) = (consent.state.clone(), next.consent.state.clone());
         self.observers.tell(&Event::StateChanged { partner, from, to });
         self.ledger.note_withdrawal(&next).await?;
         Ok(next.consent)
+    }
+
+    /// After every write, also one that failed: what became of that is not known.
+    async fn forget(&self, partner: TenantId) {
+        self.standings.forget(partner);
+        self.sharing.drop_partner(partner).await;
     }
 }
 

@@ -11,6 +11,7 @@ use http::HeaderMap;
 
 use crate::error::Error;
 use crate::journeys::casebook::Casebook;
+use crate::journeys::lasting::lasting;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
@@ -156,6 +157,15 @@ impl Onboarding {
         id: &FoundId,
         replacement: Replacement,
     ) -> Result<Consent, Error> {
+        let (desk, id) = (self.clone(), id.clone());
+        lasting(async move { desk.confirm_found(&id, replacement).await }).await
+    }
+
+    async fn confirm_found(
+        &self,
+        id: &FoundId,
+        replacement: Replacement,
+    ) -> Result<Consent, Error> {
         let desk = &self.0;
         let waiting = match desk.waiting(id).await {
             Err(Error::Refused(refused)) => {
@@ -198,6 +208,7 @@ impl Desk {
         let ground = self.ground(found.partner).await?;
         match &ground {
             Ground::Held(held) if found.became(&held.record.consent) => {
+                self.standings.forget(found.partner); // who wrote it may have been cut off
                 return Ok(held.record.consent.clone());
             }
             Ground::Held(held) => {
@@ -208,7 +219,9 @@ impl Desk {
             }
             _ => ground.check_tombstone(found.partner, found.begun_at)?,
         }
-        let next = self.build(&ground, found).await?;
+        let built = self.build(&ground, found).await;
+        self.standings.forget(found.partner); // also after a write of which nothing is known
+        let next = built?;
         self.sharing.drop_partner(next.consent.partner).await;
         Ok(self.settled(next.consent))
     }
@@ -253,7 +266,6 @@ impl Desk {
     }
 
     fn settled(&self, consent: Consent) -> Consent {
-        self.standings.forget(consent.partner);
         self.observers.tell(&Event::ConsentConfirmed {
             partner: consent.partner,
             user: consent.user.id,

@@ -191,6 +191,13 @@ impl Standings {
         }
     }
 
+    /// Nothing is known of anybody any more: no token of before is handed out.
+    pub(crate) fn forget_all(&self) {
+        let mut views = self.write();
+        views.changes += 1;
+        views.by_partner.drain().for_each(|(_, view)| view.standing.trust(GONE));
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Views> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

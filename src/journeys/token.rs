@@ -156,10 +156,11 @@ impl Token {
         self.0.being_renewed.store(false, Ordering::Relaxed);
     }
 
-    /// Handed out once more.
+    /// Handed out once more. True now and then: it is time to see that the clock goes on.
     #[inline]
-    pub(crate) fn hit(&self) {
-        self.0.hits.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn hit(&self) -> bool {
+        let before = self.0.hits.fetch_add(1, Ordering::Relaxed);
+        before % GLANCES == GLANCES - 1
     }
 
     pub(crate) fn hits(&self) -> u64 {
@@ -182,6 +183,8 @@ impl fmt::Debug for Token {
     }
 }
 
+/// After so many hand-outs the clock is asked for the time, where a glance had to do.
+const GLANCES: u64 = 64;
 /// A token without its text takes no more than this.
 const OVERHEAD: usize = 256;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 /// 2. `monotonic` never steps back: it is used for ages and pauses within one process.
 /// 3. `sleep` ends once `monotonic` has advanced by the duration; dropping it cancels the wait.
 /// 4. `glance` shows both, late by a quarter of a second at most: it is asked at every hand-out of a
-///    token. Whoever has nothing cheaper leaves it as it is.
+///    token. Whoever has nothing cheaper leaves it as it is. `monotonic` is asked now and then too, so
+///    that what makes glances cheap can be woken where it was lost.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> SystemTime;
@@ -66,6 +67,11 @@ impl Glance {
 ///
 /// The first of a process starts a thread that looks at the machine's clock four times a second, so
 /// that a glance costs no more than reading memory.
+///
+/// A fork takes no thread along, this one no more than Tokio's: a process that goes into the
+/// background does so before it has a runtime, and builds its broker after it. A clock that was made
+/// before the fork starts its thread again as soon as it is asked for `monotonic`, which a broker does
+/// when it is built, at every request, and at every 64th hand-out of a token from memory.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     started: Instant,
@@ -78,7 +84,10 @@ impl SystemClock {
     /// A clock whose monotonic time starts now.
     #[must_use]
     pub fn new() -> Self {
-        let ticker = Ticker::of_this_process();
+        Self::by(Ticker::of_this_process())
+    }
+
+    fn by(ticker: &'static Ticker) -> Self {
         let started = Instant::now();
         let offset = millis(started.saturating_duration_since(ticker.began));
         Self { started, offset, ticker }
@@ -91,26 +100,44 @@ struct Ticker {
     began: Instant,
     wall: AtomicU64,
     monotonic: AtomicU64,
+    /// Whether there is a thread that ticks; without one nobody glances.
     runs: AtomicBool,
+    /// The process that started it: the child of a fork has no such thread.
+    process: AtomicU32,
 }
 
 impl Ticker {
     fn of_this_process() -> &'static Self {
         static TICKER: OnceLock<Ticker> = OnceLock::new();
-        static STARTED: OnceLock<()> = OnceLock::new();
-        let ticker = TICKER.get_or_init(|| Self {
-            began: Instant::now(),
-            wall: AtomicU64::new(0),
-            monotonic: AtomicU64::new(0),
-            runs: AtomicBool::new(false),
-        });
-        STARTED.get_or_init(|| {
-            ticker.tick();
-            let thread = std::thread::Builder::new().name("cpv-consent clock".to_owned());
-            let started = thread.spawn(|| ticker.run());
-            ticker.runs.store(started.is_ok(), Ordering::Relaxed);
-        });
+        let ticker = TICKER.get_or_init(|| Self::begun_at(Instant::now()));
+        ticker.start();
         ticker
+    }
+
+    fn begun_at(began: Instant) -> Self {
+        let (wall, monotonic) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { began, wall, monotonic, runs: AtomicBool::new(false), process: AtomicU32::new(0) }
+    }
+
+    /// Starts the thread, unless this process has done so.
+    fn start(&'static self) {
+        let own = std::process::id();
+        if self.process.swap(own, Ordering::Relaxed) == own {
+            return;
+        }
+        self.tick();
+        let thread = std::thread::Builder::new().name("cpv-consent clock".to_owned());
+        let started = thread.spawn(|| self.run());
+        self.runs.store(started.is_ok(), Ordering::Release);
+    }
+
+    /// A count that stands still, by the clock itself, is set right, and its thread started if it was
+    /// left behind in another process.
+    fn revive_if_late(&'static self, now: u64) {
+        if now.saturating_sub(self.monotonic.load(Ordering::Relaxed)) > LATE {
+            self.tick();
+            self.start();
+        }
     }
 
     fn run(&self) {
@@ -122,12 +149,14 @@ impl Ticker {
 
     fn tick(&self) {
         self.wall.store(unix_millis(SystemTime::now()), Ordering::Relaxed);
-        self.monotonic.store(millis(self.began.elapsed()), Ordering::Relaxed);
+        self.monotonic.fetch_max(millis(self.began.elapsed()), Ordering::Relaxed);
     }
 }
 
 /// How late a glance may be.
 const TICK: Duration = Duration::from_millis(250);
+/// After so many milliseconds without a tick somebody else sees to it.
+const LATE: u64 = 1000;
 
 impl Default for SystemClock {
     fn default() -> Self {
@@ -141,7 +170,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        let elapsed = self.started.elapsed();
+        self.ticker.revive_if_late(millis(elapsed).saturating_add(self.offset));
+        elapsed
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -150,7 +181,7 @@ impl Clock for SystemClock {
 
     fn glance(&self) -> Glance {
         let ticker = self.ticker;
-        if !ticker.runs.load(Ordering::Relaxed) {
+        if !ticker.runs.load(Ordering::Acquire) {
             return Glance::new(self.now(), self.monotonic());
         }
         let monotonic = ticker.monotonic.load(Ordering::Relaxed).saturating_sub(self.offset);
@@ -325,6 +356,40 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleep.await.expect("the sleeper ends");
         assert_eq!(clock.sleepers(), 0);
+    }
+
+    /// A ticker as the child of a fork finds it: it stands still, and its thread is another process's.
+    fn left_behind() -> &'static Ticker {
+        let began = Instant::now().checked_sub(Duration::from_secs(60)).expect("up for a minute");
+        let ticker = Box::leak(Box::new(Ticker::begun_at(began)));
+        ticker.process.store(std::process::id() + 1, Ordering::Relaxed);
+        ticker.runs.store(true, Ordering::Relaxed);
+        ticker
+    }
+
+    #[test]
+    fn a_clock_whose_thread_was_left_behind_by_a_fork_goes_on_once_it_is_asked() {
+        let ticker = left_behind();
+        let clock = SystemClock::by(ticker);
+        let stands = clock.glance();
+        assert_eq!((stands.wall, stands.monotonic), (0, 0), "or nothing is shown by what follows");
+        let before = Glance::new(SystemTime::now(), clock.monotonic());
+        let goes_on = clock.glance();
+        assert!(goes_on.wall >= before.wall && goes_on.monotonic >= before.monotonic);
+        while clock.glance().monotonic == goes_on.monotonic {
+            std::thread::yield_now(); // a thread ticks again
+        }
+        assert_eq!(ticker.process.load(Ordering::Relaxed), std::process::id());
+    }
+
+    #[test]
+    fn a_clock_that_is_made_after_a_fork_starts_its_thread() {
+        let ticker = left_behind();
+        ticker.start();
+        let first = ticker.monotonic.load(Ordering::Relaxed);
+        while ticker.monotonic.load(Ordering::Relaxed) == first {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

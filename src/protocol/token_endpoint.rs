@@ -177,8 +177,8 @@ impl TokenEndpoint {
     }
 
     /// Nothing that was signed so far is shown any more.
-    pub(crate) async fn start_anew(&self) {
-        self.authentication.start_anew().await;
+    pub(crate) async fn start_anew(&self) -> Result<(), CredentialError> {
+        self.authentication.start_anew().await
     }
 
     fn asking<'a>(

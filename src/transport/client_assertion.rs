@@ -110,12 +110,15 @@ impl ClientAuthentication {
         }
     }
 
-    /// Lists the credentials anew and forgets all that was signed.
-    pub(crate) async fn start_anew(&self) {
-        if let Some(reading) = &self.reading {
-            reading.read_now().await;
-        }
+    /// Lists the credentials anew and forgets all that was signed, also if there is no list to be had:
+    /// then the old ones are signed with again.
+    pub(crate) async fn start_anew(&self) -> Result<(), CredentialError> {
+        let listed = match &self.reading {
+            Some(reading) => reading.read_now().await,
+            None => Ok(()),
+        };
         self.wallet.start_anew();
+        listed
     }
 
     async fn refused(&self, proof: &Proof, because: String) {

@@ -94,23 +94,6 @@ async fn a_refused_token_comes_back_from_no_other_process() {
 }
 
 #[tokio::test]
-async fn after_a_compromise_no_token_of_before_is_handed_out() {
-    // F-34
-    let world = World::new().await;
-    let broker = world.builder(world.store().await).share_access_tokens().build().await;
-    let broker = broker.expect("a broker");
-    world.onboard(&broker).await;
-    let partner = broker.partner(world.contoso);
-    let handle = partner.access(Resource::PartnerCenter);
-    let before = handle.token().await.expect("a token");
-    broker.credential_compromised().await.expect("erased");
-    world.entra.forget_ledger();
-    let after = handle.token().await.expect("another");
-    assert_ne!(before.secret().expose(), after.secret().expose());
-    assert_eq!(world.entra.ledger().len(), 1, "not from the store either");
-}
-
-#[tokio::test]
 async fn a_claims_challenge_is_passed_on_once_and_then_typed() {
     //
     let world = World::new().await;

@@ -1,9 +1,10 @@
 //! Two sites that each count for themselves: what is newer stays, and who was let go stays away.
 
 use cpv_consent::emulator::{Failure, Rule};
-use cpv_consent::store::Memory;
+use cpv_consent::store::{Kind, Memory};
 use cpv_consent::{Broker, ConsentState, KeptBecause, Resource};
 
+use crate::world::late::Late;
 use crate::world::{DAY, HOUR, MINUTE, World, capture, refused};
 use crate::{elsewhere, export, import, kept_back};
 
@@ -67,6 +68,33 @@ async fn a_withdrawal_reaches_what_began_before_it_however_often_was_counted_her
     assert!(!serves(&there, &world).await);
     let report = import(&there, &live).await.expect("an import");
     assert_eq!(kept_back(&report), [KeptBecause::WithdrawnHere]);
+}
+
+#[tokio::test]
+async fn a_withdrawal_ends_the_tokens_also_where_its_import_was_given_up() {
+    // F-30, R-123
+    let world = World::new().await;
+    let here = world.broker().await;
+    world.onboard(&here).await;
+    let store = Late::new(Memory::new());
+    let there = elsewhere(&world, &world.app, store.clone(), &KEY).await;
+    import(&there, &export(&here).await).await.expect("an import");
+    assert!(serves(&there, &world).await);
+    world.clock.advance(MINUTE);
+    here.partner(world.contoso).withdraw().await.expect("withdrawn");
+    let parcel = export(&here).await;
+    store.hold(Kind::Consent);
+    tokio::select! {
+        _ = import(&there, &parcel) => panic!("it does not wait"),
+        () = store.waiting() => {}
+    }
+    assert!(serves(&there, &world).await, "it is known only when it is stored");
+    store.release();
+    let mut tries = 0..10_000;
+    while serves(&there, &world).await {
+        tries.next().expect("its tokens go on");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses its own part of it
 
 pub mod fleet;
+pub mod late;
 pub mod raw;
 pub mod recorder;
 

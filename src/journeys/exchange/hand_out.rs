@@ -52,10 +52,18 @@ impl Exchange {
     /// Counts it, and has its successor fetched where that is due.
     #[inline]
     fn handed_out(&self, ask: &Ask, token: &Token, now: Glance) {
-        token.hit();
+        if token.hit() {
+            self.wake_clock();
+        }
         if token.life().wants_renewal(now) {
             self.renew_if_first(ask, token);
         }
+    }
+
+    /// What makes glances cheap does not survive a fork: a clock that is asked in earnest goes on.
+    #[cold]
+    fn wake_clock(&self) {
+        let _woken = self.0.clock.monotonic();
     }
 
     #[cold]

@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::verdict::{KeptBecause, Next, judge};
 use super::{Item, Manifest, Transfer, aside};
 use crate::error::Error;
+use crate::journeys::lasting::lasting;
 use crate::journeys::tally::Tally;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::event::Event;
@@ -187,7 +188,7 @@ impl Transfer {
     ) -> Result<(), Error> {
         let mut under_way = JoinSet::new();
         for item in items {
-            under_way.spawn(self.clone().take(item));
+            under_way.spawn(lasting(self.clone().take(item)));
         }
         while let Some(taken) = under_way.join_next().await {
             let (partner, outcome) = landed(taken)?;
@@ -232,10 +233,12 @@ impl Transfer {
                 return Ok(ImportOutcome::KeptBack(why));
             }
         };
-        match &ours {
-            None => self.ledger.insert(&next).await?,
-            Some(held) => self.ledger.replace(&next, held.revision).await?,
+        let written = match &ours {
+            None => self.ledger.insert(&next).await,
+            Some(held) => self.ledger.replace(&next, held.revision).await,
         };
+        self.standings.forget(partner); // also after a write of which nothing is known
+        written?;
         self.note_withdrawal(Some(&next)).await?;
         Ok(self.settled(ours, next))
     }
@@ -286,7 +289,6 @@ impl Transfer {
     fn settled(&self, before: Option<Held<StoredConsent>>, next: StoredConsent) -> ImportOutcome {
         let consent = next.consent;
         let partner = consent.partner;
-        self.standings.forget(partner);
         let (generation, to) = (consent.generation, consent.state.clone());
         let from = before.map(|held| held.record.consent.state);
         self.observers.tell(&Event::ConsentImported { partner, generation, from, to });

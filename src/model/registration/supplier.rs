@@ -120,7 +120,7 @@ pub struct FederatedAssertion {
 }
 
 impl FederatedAssertion {
-    /// The token as it came, and how much of its life is left.
+    /// The token as it came, and how much of its life is left; more than 28 hours count as 28.
     ///
     /// # Errors
     /// [`Invalid`] when it is no text that a form could carry: see [`ClientAssertion::new`].

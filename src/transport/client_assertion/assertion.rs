@@ -89,7 +89,8 @@ impl Signatory {
         let now = self.clock.monotonic();
         let making = async {
             let made = within(&*self.clock, PATIENCE, source.assertion()).await?;
-            let shown = made.lifetime().saturating_sub(EARLY.min(made.lifetime() / 2));
+            let lifetime = made.lifetime().min(LONGEST);
+            let shown = lifetime.saturating_sub(EARLY.min(lifetime / 2));
             Ok(Held { jwt: Arc::new(made.token().clone()), until: now + shown })
         };
         let jwt = supplied.of(|held| held.is_fresh(now), making).await?.jwt;
@@ -209,6 +210,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const REUSED: Duration = Duration::from_secs(240);
 /// Microsoft states no tolerance for a clock that is ahead; a minute is customary.
 const SKEW: Duration = Duration::from_secs(60);
+/// No supplied token is shown for longer, whatever its supplier says.
+const LONGEST: Duration = Duration::from_secs(28 * 3600);
 /// How long before its end a supplied token is replaced.
 const EARLY: Duration = Duration::from_secs(300);
 /// Longer than a vault's own pauses and deadlines take where it answers at all.

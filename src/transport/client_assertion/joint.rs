@@ -39,6 +39,23 @@ impl<T: Clone> Joint<T> {
             Some(Err(error)) if waited => return Err(error.clone()),
             _ => {}
         }
+        self.make(&mut last, make).await
+    }
+
+    /// What `make` gives, begun now: what another began before does not count.
+    pub(super) async fn anew(
+        &self,
+        make: impl Future<Output = Result<T, CredentialError>>,
+    ) -> Result<T, CredentialError> {
+        let mut last = self.last.lock().await;
+        self.make(&mut last, make).await
+    }
+
+    async fn make(
+        &self,
+        last: &mut Option<Result<T, CredentialError>>,
+        make: impl Future<Output = Result<T, CredentialError>>,
+    ) -> Result<T, CredentialError> {
         let made = make.await;
         self.ended.fetch_add(1, Ordering::Release);
         last.insert(made).clone()

@@ -93,12 +93,12 @@ impl Reading {
         Due::Behind
     }
 
-    /// Reads a later edition than this, once for all who want one.
-    /// Reads whatever was read before. What is wrong is told by an event.
-    pub(super) async fn read_now(&self) {
-        let _told = self.read(self.wallet.edition()).await;
+    /// Reads, whatever was read before and whoever is reading: that may be the list of before.
+    pub(super) async fn read_now(&self) -> Result<(), CredentialError> {
+        self.turn.anew(self.fetch()).await.map(drop)
     }
 
+    /// Reads a later edition than this, once for all who want one.
     async fn read(&self, edition: u64) -> Result<(), CredentialError> {
         self.turn.of(|read| *read > edition, self.fetch()).await.map(drop)
     }

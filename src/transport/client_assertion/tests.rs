@@ -1,7 +1,9 @@
 //! The wallet, its reading and its warnings have tests of their own in `tests/credentials.rs`.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::model::clock::{VirtualClock, unix_seconds};
 use crate::model::cloud::Cloud;
+use crate::model::registration::{AssertionSource, FederatedAssertion};
 use crate::model::tenant::{ClientId, TenantId};
 
 use super::assertion::Signed;
@@ -118,6 +121,31 @@ async fn a_secret_goes_into_the_body_as_it_is() {
     let proof = authentication.proof(&url("a")).await.expect("a proof");
     assert_eq!(proof.fields(), [("client_secret", "a+b&c=d%/?:")]);
     assert!(!format!("{authentication:?}").contains("a+b"));
+}
+
+/// An issuer whose tokens last for ever, it says.
+#[derive(Debug, Clone, Default)]
+struct Boastful(Arc<AtomicUsize>);
+
+#[async_trait]
+impl AssertionSource for Boastful {
+    async fn assertion(&self) -> Result<FederatedAssertion, CredentialError> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let token = FederatedAssertion::new(format!("canary.{number}"), Duration::MAX);
+        token.map_err(CredentialError::withheld)
+    }
+}
+
+#[tokio::test]
+async fn no_supplied_token_is_shown_for_ever() {
+    let (clock, source) = (VirtualClock::default(), Boastful::default());
+    let authentication = authentication(ClientCredential::federated(source.clone()), &clock);
+    let first = assertion(&authentication, "a").await;
+    clock.advance(Duration::from_secs(27 * 3600));
+    assert_eq!(assertion(&authentication, "b").await, first);
+    clock.advance(Duration::from_secs(3600));
+    assert_ne!(assertion(&authentication, "a").await, first);
+    assert_eq!(source.0.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
