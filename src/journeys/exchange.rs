@@ -198,7 +198,7 @@ impl Exchange {
         let key = CacheKey::plain(partner, consent.generation, partner, resource);
         if self.0.at_hand(&key).is_none() {
             let trip = Trip { key, standing: trip.standing.clone(), motive: trip.motive.clone() };
-            let _told_by_events = self.fly_own(&trip).await;
+            let _told_by_events = Box::pin(self.fly_own(&trip)).await;
         }
     }
 
@@ -449,8 +449,8 @@ impl Desk {
             purpose,
         });
         let token = Shared { secret: reply.access_token, scopes: granted, left: reply.left };
-        if !trip.standing.is_gone() {
-            self.sharing.keep(&trip, &asked, &token).await;
+        if self.sharing.is_on() && !trip.standing.is_gone() {
+            Box::pin(self.sharing.keep(&trip, &asked, &token)).await;
         }
         let kept = self.keep(&trip, token);
         if kept.is_err() {

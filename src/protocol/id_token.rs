@@ -164,7 +164,8 @@ impl IdTokenVerifier {
         text: &IdTokenText,
         authority: &Authority,
     ) -> Result<AccountClaims, IdTokenError> {
-        let mut members = Compact::parse(text.expose())?.claims()?;
+        let token = Compact::parse(text.expose())?;
+        let mut members = token.claims()?;
         let identity = self.identity(&mut members, authority)?;
         Ok(AccountClaims::read(&mut members, identity.tenant))
     }
@@ -178,7 +179,8 @@ impl IdTokenVerifier {
         tenant: TenantId,
         user: UserId,
     ) -> Option<Vec<String>> {
-        let mut members = Compact::parse(token.expose()).ok()?.claims().ok()?;
+        let token = Compact::parse(token.expose()).ok()?;
+        let mut members = token.claims().ok()?;
         let mut text = |name| members.text(name).ok().flatten();
         let same = text("tid")? == tenant.to_string()
             && text("oid")? == user.to_string()
@@ -190,7 +192,7 @@ impl IdTokenVerifier {
     /// Who it is, for whom, by whom: what needs no clock and no key.
     fn identity(
         &self,
-        members: &mut Members,
+        members: &mut Members<'_>,
         authority: &Authority,
     ) -> Result<Identity, IdTokenError> {
         let identity = Identity::read(members)?;
@@ -212,7 +214,7 @@ impl IdTokenVerifier {
         }
     }
 
-    fn check_audience(&self, members: &mut Members) -> Result<(), IdTokenError> {
+    fn check_audience(&self, members: &mut Members<'_>) -> Result<(), IdTokenError> {
         use serde_json::Value::{Array, String};
 
         let ours = self.client_id.to_string();
@@ -248,18 +250,18 @@ impl IdTokenVerifier {
 }
 
 /// A claim that must be there, as text.
-fn required(members: &mut Members, name: &'static str) -> Result<String, IdTokenError> {
+fn required(members: &mut Members<'_>, name: &'static str) -> Result<String, IdTokenError> {
     members.text(name)?.ok_or(IdTokenError::Missing(name))
 }
 
-fn check_nonce(members: &mut Members, expected: &str) -> Result<(), IdTokenError> {
+fn check_nonce(members: &mut Members<'_>, expected: &str) -> Result<(), IdTokenError> {
     let nonce = required(members, "nonce")?;
     let same = verify_slices_are_equal(nonce.as_bytes(), expected.as_bytes());
     same.map_err(|_| IdTokenError::Nonce)
 }
 
 /// Where the token names the access token beside it, it must be that one.
-fn check_access_token(members: &mut Members, token: &AccessToken) -> Result<(), IdTokenError> {
+fn check_access_token(members: &mut Members<'_>, token: &AccessToken) -> Result<(), IdTokenError> {
     let Some(named) = members.text("at_hash")? else { return Ok(()) };
     let whole = digest(&SHA256, token.expose().as_bytes());
     let half = URL_SAFE_NO_PAD.encode(&whole.as_ref()[..16]);

@@ -4,66 +4,93 @@
 //! values; RFC 7519, section 4, lets us refuse them. A member of the wrong type is an error and
 //! never an absence.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-/// An object that was read whole, without duplicates, in bounded depth.
-pub(crate) struct Members(Map<String, Value>);
+mod reading;
+
+/// An object that was read whole, without duplicates, in bounded depth. Its own texts lie where they
+/// came from until they are asked for; each member can be taken once.
+pub(crate) struct Members<'t>(Vec<(Text<'t>, Option<Member<'t>>)>);
 
 /// The member that is missing or has a value it cannot have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wrong(pub(crate) &'static str);
 
-impl Members {
+impl<'t> Members<'t> {
     /// Nothing but one object: no mark before it and no text behind it.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Once>(text).ok().and_then(|once| Self::from_value(once.0))
+    pub(crate) fn parse(text: &'t [u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
     }
 
     /// As [`parse`](Self::parse), of services that begin their bodies with a byte order mark, which a
     /// reader may pass over (RFC 8259, section 8.1).
-    pub(crate) fn parse_marked(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse_marked(text: &'t [u8]) -> Option<Self> {
         Self::parse(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
     }
 
     pub(crate) fn from_value(value: Value) -> Option<Self> {
-        if let Value::Object(members) = value { Some(Self(members)) } else { None }
+        let Value::Object(members) = value else { return None };
+        let member = |(name, value)| (Text(Cow::Owned(name)), Some(Member::from(value)));
+        Self::sorted(members.into_iter().map(member).collect())
+    }
+
+    /// By name, unless one occurs twice.
+    fn sorted(mut members: Vec<(Text<'t>, Option<Member<'t>>)>) -> Option<Self> {
+        members.sort_unstable_by(|(one, _), (other, _)| one.0.cmp(&other.0));
+        let twice = members.windows(2).any(|pair| pair[0].0.0 == pair[1].0.0);
+        (!twice).then_some(Self(members))
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.0.binary_search_by(|(found, _)| (*found.0).cmp(name)).ok()
+    }
+
+    fn find(&self, name: &str) -> Option<&Member<'t>> {
+        self.0[self.place(name)?].1.as_ref()
+    }
+
+    fn take(&mut self, name: &str) -> Option<Member<'t>> {
+        let place = self.place(name)?;
+        self.0[place].1.take()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.find(name).is_some()
     }
 
-    /// A text; absent and null are the same. It is moved out, so that a secret is not copied.
+    /// A text; absent and null are the same. It is moved out, so that a secret is copied once.
     pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Wrong> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
+        match self.take(name) {
+            None | Some(Member::Other(Value::Null)) => Ok(None),
+            Some(Member::Text(text)) => Ok(Some(text.0.into_owned())),
             Some(_) => Err(Wrong(name)),
         }
     }
 
     /// A whole number that is not negative, as JSON has it.
     pub(crate) fn whole(&self, name: &'static str) -> Result<Option<u64>, Wrong> {
-        match self.0.get(name) {
+        match self.find(name) {
             None => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or(Wrong(name)),
+            Some(Member::Other(value)) => value.as_u64().map(Some).ok_or(Wrong(name)),
+            Some(Member::Text(_)) => Err(Wrong(name)),
         }
     }
 
     /// As [`whole`](Self::whole), or a text of digits, as v1.0 endpoints write every number.
     pub(crate) fn whole_or_digits(&self, name: &'static str) -> Result<Option<u64>, Wrong> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        as_whole(value).map(Some).ok_or(Wrong(name))
+        match self.find(name) {
+            Some(Member::Text(text)) => digits(&text.0).map(Some).ok_or(Wrong(name)),
+            _ => self.whole(name),
+        }
     }
 
     /// A list, moved out.
     pub(crate) fn list(&mut self, name: &'static str) -> Result<Option<Vec<Value>>, Wrong> {
-        match self.0.remove(name) {
+        match self.take(name) {
             None => Ok(None),
-            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(Member::Other(Value::Array(list))) => Ok(Some(list)),
             Some(_) => Err(Wrong(name)),
         }
     }
@@ -82,106 +109,67 @@ impl Members {
     }
 
     /// Every value whose name is this one but for its case.
-    pub(crate) fn spelled<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
-        let same = |(found, _): &(&String, &Value)| found.eq_ignore_ascii_case(name);
-        self.0.iter().filter(same).map(|(_, value)| value)
+    pub(crate) fn spelled<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Value> {
+        let same = |(found, _): &&(Text<'_>, _)| found.0.eq_ignore_ascii_case(name);
+        let members = self.0.iter().filter(same).filter_map(|(_, member)| member.clone());
+        members.map(Value::from)
     }
 
     /// Any value, moved out.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
+        self.take(name).map(Value::from)
+    }
+}
+
+/// A text where it came from, or a copy of it where it was spelled with escapes.
+#[derive(Clone)]
+struct Text<'t>(Cow<'t, str>);
+
+/// A value of the object itself. What lies deeper is rare, and short.
+#[derive(Clone)]
+enum Member<'t> {
+    Text(Text<'t>),
+    Other(Value),
+}
+
+impl From<Value> for Member<'_> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(Text(Cow::Owned(text))),
+            value => Self::Other(value),
+        }
+    }
+}
+
+impl From<Member<'_>> for Value {
+    fn from(member: Member<'_>) -> Self {
+        match member {
+            Member::Text(text) => Self::String(text.0.into_owned()),
+            Member::Other(value) => value,
+        }
     }
 }
 
 /// A number, or a text of digits.
 pub(crate) fn as_whole(value: &Value) -> Option<u64> {
     match value {
-        Value::String(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
+        Value::String(text) => digits(text),
         value => value.as_u64(),
     }
+}
+
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 const MOST_TEXTS: usize = 256;
 const LONGEST_TEXT: usize = 128;
 
-/// A value in which no object names a member twice. `serde_json` bounds the depth.
-struct Once(Value);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(OnceVisitor).map(Self)
-    }
-}
-
-struct OnceVisitor;
-
-impl<'de> Visitor<'de> for OnceVisitor {
-    type Value = Value;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("JSON without duplicate members")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Once(value)) = from.next_element()? {
-            list.push(value);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, Once(value))) = from.next_entry::<String, Once>()? {
-            if members.contains_key(&name) {
-                return Err(A::Error::custom("a member occurs twice"));
-            }
-            members.insert(name, value);
-        }
-        Ok(as_number(&members).unwrap_or(Value::Object(members)))
-    }
-}
-
-/// Where the host's program turns on serde_json's `arbitrary_precision`, numbers arrive in this
-/// disguise.
-fn as_number(members: &Map<String, Value>) -> Option<Value> {
-    let text = members.get("$serde_json::private::Number").filter(|_| members.len() == 1)?;
-    text.as_str()?.parse::<Number>().ok().map(Value::Number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Option<Members> {
+    fn parsed(text: &str) -> Option<Members<'_>> {
         Members::parse(text.as_bytes())
     }
 
@@ -231,6 +219,17 @@ mod tests {
         }
         assert_eq!(members.texts("s"), Err(Wrong("s")));
         assert_eq!(members.texts("absent"), Ok(None));
+    }
+
+    #[test]
+    fn a_text_is_read_with_its_escapes_and_taken_once() {
+        let mut members =
+            parsed(r#"{"b":"\u0061\n","a":"plain","\u0063":{"d":"deep"}}"#).expect("an object");
+        assert_eq!(members.text("a"), Ok(Some("plain".to_owned())));
+        assert_eq!(members.text("b"), Ok(Some("a\n".to_owned())));
+        assert_eq!((members.text("a"), members.has("a")), (Ok(None), false));
+        let deep = members.value("c").and_then(Members::from_value);
+        assert_eq!(deep.expect("an object").text("d"), Ok(Some("deep".to_owned())));
     }
 
     #[test]

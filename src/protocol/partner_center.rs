@@ -106,10 +106,12 @@ fn statement(headers: &HeaderMap) -> Option<bool> {
 /// A `code` is a number, mostly spelled as text. Some replies begin with a byte order mark.
 fn code_is_mfa_missing(body: &[u8]) -> bool {
     let Some(members) = Members::parse_marked(body) else { return false };
-    let is_it =
-        |members: &Members| members.spelled("code").any(|code| as_whole(code) == Some(MFA_MISSING));
-    let inner = members.spelled("error").cloned().filter_map(Members::from_value);
-    is_it(&members) || inner.into_iter().any(|inner| is_it(&inner))
+    let mut inner = members.spelled("error").filter_map(Members::from_value);
+    names_mfa_missing(&members) || inner.any(|inner| names_mfa_missing(&inner))
+}
+
+fn names_mfa_missing(members: &Members<'_>) -> bool {
+    members.spelled("code").any(|code| as_whole(&code) == Some(MFA_MISSING))
 }
 
 const MFA_MISSING: u64 = 900_421;

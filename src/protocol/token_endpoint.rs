@@ -221,7 +221,7 @@ impl TokenEndpoint {
     }
 
     fn form(&self, asking: &Asking<'_>, proof: &Proof) -> Bytes {
-        let mut form = form_urlencoded::Serializer::new(String::new());
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(FORM));
         form.append_pair("client_id", &self.client_id.to_string());
         form.append_pair("scope", &asking.scope);
         form.extend_pairs(asking.grant);
@@ -270,6 +270,8 @@ fn post(url: &Url, request_id: &str, body: Bytes) -> Request<Bytes> {
         .expect("an authority's address and these headers make a request")
 }
 
+/// Room for a form with two tokens, as long as they usually are.
+const FORM: usize = 4096;
 const LONGEST_ID_TOKEN: usize = 64 * 1024;
 
 #[cfg(test)]

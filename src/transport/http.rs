@@ -2,19 +2,24 @@
 //! errors that name a host and never an address.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Request, Response, Uri};
 use url::{Host, Url};
 
 use crate::model::clock::Clock;
 use crate::model::cloud::is_loopback;
+
+mod body;
+
+use body::Body;
 
 /// Sends one HTTP request.
 ///
@@ -134,7 +139,10 @@ impl Reqwest {
         let build = |builder: reqwest::ClientBuilder| {
             builder.build().map_err(|_| HttpError::new(HttpFault::Setup, ""))
         };
-        Ok(Self { far: build(cautious())?, near: build(cautious().no_proxy())? })
+        let far = build(cautious())?;
+        // Each client reads all root certificates.
+        let near = if is_proxied() { build(cautious().no_proxy())? } else { far.clone() };
+        Ok(Self { far, near })
     }
 
     /// A client of your own, for pinned or private root certificates.
@@ -149,6 +157,15 @@ impl Reqwest {
     fn client(&self, url: &Url) -> &reqwest::Client {
         if is_loopback(url) || is_link_local(url) { &self.near } else { &self.far }
     }
+}
+
+/// Whether a proxy may be named: by the environment or, where the host's program has reqwest look
+/// there, by the settings of the system.
+fn is_proxied() -> bool {
+    const IN_SYSTEM: bool = cfg!(any(target_os = "macos", windows));
+    let names_one =
+        |name: OsString| name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy");
+    IN_SYSTEM || std::env::vars_os().any(|(name, _)| names_one(name))
 }
 
 /// Where a machine in Azure asks for its own identity.
@@ -177,14 +194,14 @@ impl Http for Reqwest {
         let failed = |error: reqwest::Error| HttpError::new(fault(&error), &host);
         let request = reqwest::Request::try_from(request).map_err(failed)?;
         let mut reply = self.client(request.url()).execute(request).await.map_err(failed)?;
-        let mut body = BytesMut::new();
+        let mut body = Body::default();
         while let Some(chunk) = reply.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > longest_body {
                 return Err(HttpError::new(HttpFault::TooLarge, &host));
             }
-            body.extend_from_slice(&chunk);
+            body.append(chunk);
         }
-        let mut response = Response::new(body.freeze());
+        let mut response = Response::new(body.whole());
         *response.status_mut() = reply.status();
         *response.headers_mut() = std::mem::take(reply.headers_mut());
         Ok(response)

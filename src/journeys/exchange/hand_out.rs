@@ -162,10 +162,16 @@ impl Desk {
     }
 
     /// What another process has shared, kept in memory from now on.
+    ///
+    /// Boxed, for most hosts share none: so it takes no room in each flight.
     pub(super) async fn shared(&self, trip: &Trip) -> Option<Token> {
-        if trip.claims.is_some() || trip.instead {
+        if !self.sharing.is_on() || trip.claims.is_some() || trip.instead {
             return None;
         }
+        Box::pin(self.found_shared(trip)).await
+    }
+
+    async fn found_shared(&self, trip: &Trip) -> Option<Token> {
         let asked = self.scopes(&trip.resource);
         let shared = self.sharing.find(trip, &asked, MARGIN).await?;
         let held = self.at_hand(trip);

@@ -81,7 +81,7 @@ impl Desk {
     async fn lease(&self, partner: TenantId, name: String) -> Result<Option<Lease>, Error> {
         let Some(leases) = &self.leases else { return Ok(None) };
         let errand = Errand { name, partner: Some(partner) };
-        match leases.take(errand, LONGEST_WAIT).await {
+        match Box::pin(leases.take(errand, LONGEST_WAIT)).await {
             Ok(lease) => Ok(Some(lease)),
             Err(LeaseError::Busy) => Err(Error::Busy { partner }),
             Err(LeaseError::Ledger(error)) => {

@@ -49,13 +49,13 @@ pub(crate) struct AccountClaims {
 }
 
 impl AccountClaims {
-    pub(super) fn read(members: &mut Members, tenant: TenantId) -> Self {
+    pub(super) fn read(members: &mut Members<'_>, tenant: TenantId) -> Self {
         Self { guest: guest(members, tenant), wids: members.texts("wids").ok().flatten() }
     }
 }
 
 impl Identity {
-    pub(super) fn read(members: &mut Members) -> Result<Self, IdTokenError> {
+    pub(super) fn read(members: &mut Members<'_>) -> Result<Self, IdTokenError> {
         let tid = required(members, "tid")?;
         let tenant = TenantId::parse(&tid).map_err(|_| IdTokenError::Wrong("tid"))?;
         if tenant.to_string() != tid {
@@ -72,7 +72,7 @@ impl Identity {
 }
 
 /// Checks `exp`, `nbf` and `iat` and returns the last.
-pub(super) fn check_times(members: &Members, now: u64) -> Result<SystemTime, IdTokenError> {
+pub(super) fn check_times(members: &Members<'_>, now: u64) -> Result<SystemTime, IdTokenError> {
     let ended = members.whole("exp")?.ok_or(IdTokenError::Missing("exp"))?;
     let issued = members.whole("iat")?.ok_or(IdTokenError::Missing("iat"))?;
     let begins = members.whole("nbf")?.unwrap_or(issued).max(issued);
@@ -92,7 +92,7 @@ pub(super) fn check_times(members: &Members, now: u64) -> Result<SystemTime, IdT
 pub(super) fn read(
     identity: Identity,
     issued_at: SystemTime,
-    mut members: Members,
+    mut members: Members<'_>,
 ) -> Result<IdClaims, IdTokenError> {
     let guest = guest(&mut members, identity.tenant);
     let Identity { tenant, user, subject } = identity;
@@ -111,7 +111,7 @@ pub(super) fn read(
 }
 
 /// `acct` is 1 for a guest; `idp` names the tenant that knows the account, where it is another.
-fn guest(members: &mut Members, tenant: TenantId) -> Guest {
+fn guest(members: &mut Members<'_>, tenant: TenantId) -> Guest {
     let by_account = match members.value("acct") {
         None => Guest::No,
         Some(Value::Number(number)) if number.as_u64() == Some(0) => Guest::No,

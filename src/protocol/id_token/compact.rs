@@ -11,7 +11,7 @@ use super::IdTokenError;
 pub(super) struct Compact<'t> {
     signed: &'t str,
     signature: &'t str,
-    claims: &'t str,
+    claims: Vec<u8>,
     key_id: Option<String>,
 }
 
@@ -23,17 +23,17 @@ impl<'t> Compact<'t> {
         else {
             return Err(IdTokenError::Malformed);
         };
-        let key_id = key_id(decoded(header)?)?;
+        let key_id = key_id(members(&decoded(header)?)?)?;
         if signature.is_empty() {
             return Err(IdTokenError::Header);
         }
-        URL_SAFE_NO_PAD.decode(signature).map_err(|_| IdTokenError::Malformed)?;
+        decoded(signature)?;
         let signed = &text[..header.len() + 1 + claims.len()];
-        Ok(Self { signed, signature, claims, key_id })
+        Ok(Self { signed, signature, claims: decoded(claims)?, key_id })
     }
 
-    pub(super) fn claims(&self) -> Result<Members, IdTokenError> {
-        decoded(self.claims)
+    pub(super) fn claims(&self) -> Result<Members<'_>, IdTokenError> {
+        members(&self.claims)
     }
 
     /// What the signature is over.
@@ -50,14 +50,17 @@ impl<'t> Compact<'t> {
     }
 }
 
-fn decoded(part: &str) -> Result<Members, IdTokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| IdTokenError::Malformed)?;
-    Members::parse(&bytes).ok_or(IdTokenError::Malformed)
+fn decoded(part: &str) -> Result<Vec<u8>, IdTokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| IdTokenError::Malformed)
+}
+
+fn members(text: &[u8]) -> Result<Members<'_>, IdTokenError> {
+    Members::parse(text).ok_or(IdTokenError::Malformed)
 }
 
 /// Checks the header and takes the key's name from it. Keys that travel in the header (`jwk`, `jku`,
 /// `x5u`, `x5c`) are never looked at: RFC 8725, section 3.10.
-fn key_id(mut header: Members) -> Result<Option<String>, IdTokenError> {
+fn key_id(mut header: Members<'_>) -> Result<Option<String>, IdTokenError> {
     let refused = |_| IdTokenError::Header;
     let algorithm = header.text("alg").map_err(refused)?;
     let kind = header.text("typ").map_err(refused)?;

@@ -41,7 +41,7 @@ impl Reading<'_> {
 
     fn tokens(
         &self,
-        mut members: Members,
+        mut members: Members<'_>,
         resource: &Resource,
         cloud: &Cloud,
     ) -> Result<TokenReply, BadReply> {
@@ -65,7 +65,7 @@ impl Reading<'_> {
     }
 
     /// A gateway's page is judged by its status; a success without tokens is no refusal.
-    fn refused(&self, reply: &Response<Bytes>, members: Option<Members>) -> TokenError {
+    fn refused(&self, reply: &Response<Bytes>, members: Option<Members<'_>>) -> TokenError {
         if reply.status().is_success() {
             return BadReply("has a status that no token endpoint gives").into();
         }
@@ -82,7 +82,7 @@ impl Reading<'_> {
 
 /// Members of the wrong type count as absent here: they could only have made a refusal milder or
 /// more precise.
-fn refusal(mut members: Members) -> Refusal {
+fn refusal(mut members: Members<'_>) -> Refusal {
     let numbered = members.has("error_codes");
     let codes = members.list("error_codes").ok().flatten().unwrap_or_default();
     let mut text = |name| members.text(name).ok().flatten();
@@ -103,19 +103,19 @@ fn code(value: &Value) -> Option<u32> {
     as_whole(value).and_then(|code| code.try_into().ok())
 }
 
-fn access_token(members: &mut Members) -> Result<AccessToken, BadReply> {
+fn access_token(members: &mut Members<'_>) -> Result<AccessToken, BadReply> {
     let text = members.text("access_token")?.ok_or(BadReply("has no access token"))?;
     AccessToken::new(text).map_err(|_| BadReply("has an access token that no header can carry"))
 }
 
 /// Empty is absent: managed identities answer so.
-fn refresh_token(members: &mut Members) -> Result<Option<RefreshToken>, BadReply> {
+fn refresh_token(members: &mut Members<'_>) -> Result<Option<RefreshToken>, BadReply> {
     let text = members.text("refresh_token")?.filter(|text| !text.is_empty());
     let token = text.map(RefreshToken::new).transpose();
     token.map_err(|_| BadReply("has a refresh token with characters that none has"))
 }
 
-fn id_token(members: &mut Members) -> Result<Option<IdTokenText>, BadReply> {
+fn id_token(members: &mut Members<'_>) -> Result<Option<IdTokenText>, BadReply> {
     let Some(text) = members.text("id_token")?.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
