@@ -45,11 +45,11 @@ async fn main() -> Outcome {
 async fn one_each(broker: &Broker, contoso: TenantId, fabrikam: TenantId) -> Outcome {
     let partner = broker.partner(contoso);
     let own = partner.token(Resource::PartnerCenter).await?;
-    println!("partner   {}: {}", own.resource(), own.scopes());
+    println!("partner   {}", own.scopes());
     let purpose = Purpose::new("nightly-report")?;
     let customer = partner.customer(fabrikam);
     let theirs = customer.token(Resource::Graph).for_purpose(purpose).await?;
-    println!("customer  {}: {}", theirs.resource(), theirs.scopes());
+    println!("customer  {}", theirs.scopes());
     let request = http::Request::get("https://graph.microsoft.com/v1.0/organization")
         .header(http::header::AUTHORIZATION, theirs.bearer())
         .body(())?;
@@ -63,7 +63,8 @@ async fn many_at_once(
     contoso: TenantId,
     fabrikam: TenantId,
 ) -> Outcome {
-    broker.credential_compromised().await?; // an empty memory, as at a start
+    // For an incident only: here it empties the memory, as at a start.
+    broker.credential_compromised().await?;
     entra.forget_ledger();
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {

@@ -105,7 +105,8 @@ impl Broker {
     /// callers already go on working until they end: only Entra could stop those.
     ///
     /// Consents can be asked for and confirmed meanwhile: they give no token. `reason` is shown to
-    /// whoever is refused: 1 to 256 bytes, in one line.
+    /// whoever is refused: 1 to 256 bytes, in one line. The same scope with the same reason is the
+    /// same freeze: asked for again, the one that stands is returned, also while it waits to be stored.
     ///
     /// # Errors
     /// [`Error::Setting`] for such a reason as is none; [`Error::FreezeUnsaved`] when the store
@@ -119,7 +120,7 @@ impl Broker {
     }
 
     /// Ends the freeze of this name, in every process within five seconds. Says whether there was
-    /// one. Where several cover a partner, the others go on.
+    /// one: a name that nobody knows, or that was lifted before, is `false` and no error. Where several cover a partner, the others go on.
     ///
     /// # Errors
     /// What the store says; then nothing is lifted.

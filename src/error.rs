@@ -71,7 +71,8 @@ pub enum Error {
         /// What to lift, since when it holds, and why.
         freeze: Arc<Freeze>,
     },
-    /// A freeze could not be stored: it holds in this process, which goes on trying to store it.
+    /// A freeze holds in this process, which is still trying to store it, so the others do not know of
+    /// it. Freezing again for the same reason gives the same freeze.
     #[error("freeze {} holds in this process alone so far: {error}", freeze.name())]
     FreezeUnsaved {
         /// What holds here.

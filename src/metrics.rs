@@ -9,7 +9,7 @@
 //! | `cpv_consent_exchange_seconds` | histogram | `resource` | how long Entra took for each |
 //! | `cpv_consent_rotations_total` | counter | – | stored refresh tokens replaced |
 //! | `cpv_consent_refusals_total` | counter | `resource`, `cause`, `purpose` | exchanges that Entra refused |
-//! | `cpv_consent_degradations_total` | counter | `kind` | what went on without a part of itself |
+//! | `cpv_consent_degradations_total` | counter | `kind` | what went on without a part of itself, or stopped in part |
 //! | `cpv_consent_state_changes_total` | counter | `from`, `to` | consents that moved |
 //! | `cpv_consent_consents_total` | counter | `step` | flows, by how far they came |
 //! | `cpv_consent_freezes` | gauge | `scope` | freezes that hold in this process |
@@ -118,6 +118,11 @@ const fn degradation(event: &Event) -> Option<&'static str> {
         Event::StoreUnreadable { .. } => "store_unreadable",
         Event::ServedWhileFailing { .. } => "served_while_failing",
         Event::UnprovenUser { .. } => "unproven_user",
+        Event::CircuitOpened { .. } => "circuit_opened",
+        Event::FleetHeld { .. } => "fleet_held",
+        Event::CredentialSetAside { .. } => "credential_set_aside",
+        Event::CredentialEnding { .. } => "credential_ending",
+        Event::CredentialsUnread { .. } => "credentials_unread",
         _ => return None,
     })
 }
@@ -157,7 +162,7 @@ fn describe() {
     describe_histogram!(SECONDS, Unit::Seconds, "how long Entra took for an exchange");
     describe_counter!(ROTATIONS, "stored refresh tokens replaced");
     describe_counter!(REFUSALS, "exchanges that Entra refused, by cause");
-    describe_counter!(DEGRADATIONS, "what went on without a part of itself, by kind");
+    describe_counter!(DEGRADATIONS, "what went on without a part, or stopped in part, by kind");
     describe_counter!(STATE_CHANGES, "consents that moved from one state to another");
     describe_counter!(CONSENTS, "consent flows, by how far they came");
     describe_gauge!(FREEZES, "freezes that hold in this process");

@@ -251,7 +251,11 @@ impl TokenRequest<'_> {
         self
     }
 
-    fn access(self) -> Access {
+    /// The same API again and again, by this actor and for this purpose: for a hot loop.
+    /// [`instead_of`](Self::instead_of) and [`satisfying`](Self::satisfying) speak of one moment, and
+    /// are left out.
+    #[must_use]
+    pub fn access(self) -> Access {
         Access::new(self.exchange.clone(), self.ask)
     }
 }

@@ -1,5 +1,5 @@
-//! What lies between a caller and Entra: successors ahead of time, tokens that an API refuses, and a
-//! road that is shared fairly.
+//! What lies between a caller and Entra: successors ahead of time, tokens that an API refuses, a
+//! road that is shared fairly, and a look at what other processes do.
 
 #![allow(unreachable_pub)] // its modules are of one program
 
@@ -15,6 +15,8 @@ mod fairness;
 mod refusals;
 #[path = "hand_out/views.rs"]
 mod views;
+#[path = "hand_out/watching.rs"]
+mod watching;
 #[path = "hand_out/wires.rs"]
 mod wires;
 mod world;

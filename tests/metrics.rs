@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cpv_consent::emulator::{Failure, Rule};
 use cpv_consent::metrics::Meter;
-use cpv_consent::{Actor, Event, FreezeScope, Observer, Purpose, Resource};
+use cpv_consent::{Actor, Cause, Event, FreezeScope, Observer, Purpose, Resource};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit, with_local_recorder,
@@ -201,14 +201,34 @@ async fn what_goes_on_without_a_part_of_itself_is_counted_by_kind() {
         Event::StoreUnreadable { partner },
         Event::ServedWhileFailing { partner, tenant: partner, until: std::time::UNIX_EPOCH },
         Event::UnprovenUser { partner, tenant: partner },
+        Event::CircuitOpened { cause: Cause::CredentialRejected },
+        Event::FleetHeld { leaving: 10, of: 100, cause: Cause::AccountLocked },
+        Event::CredentialSetAside { credential: named(), because: "refused".to_owned() },
+        Event::CredentialEnding { credential: named(), ends: std::time::UNIX_EPOCH },
+        Event::CredentialsUnread { because: "out of reach".to_owned() },
     ];
     let board = Board::default();
     board.count(&events, &[]);
     let kind = |kind: &str| board.read(&format!("cpv_consent_degradations_total{{kind={kind}}}"));
     assert_eq!(kind("store_unreadable"), 2.0);
-    for one in ["unsaved", "unleased", "unannounced", "served_while_failing", "unproven_user"] {
+    for one in [
+        "unsaved",
+        "unleased",
+        "unannounced",
+        "served_while_failing",
+        "unproven_user",
+        "circuit_opened",
+        "fleet_held",
+        "credential_set_aside",
+        "credential_ending",
+        "credentials_unread",
+    ] {
         assert_eq!(kind(one), 1.0, "{one}");
     }
+}
+
+fn named() -> String {
+    "next.pem".to_owned()
 }
 
 #[tokio::test]

@@ -105,6 +105,7 @@ impl Emulator {
         let mut doubts = self.world().script().doubts.clone();
         change(&mut doubts); // without the lock: it may ask the emulator
         self.world().directory().only_admin_agents = doubts.gdap_needs_admin_agents;
+        self.world().directory().names_every_user = doubts.wids_name_every_user;
         self.world().script().doubts = doubts;
     }
 

@@ -108,7 +108,7 @@ fn remedies() -> String {
         Remedy::GrantInCustomer,
         Remedy::FixRelationship { customer: customer() },
         Remedy::AskAdministrator { tenant: customer(), why: Cause::ConditionalAccess },
-        Remedy::Lift { name: String::new() },
+        Remedy::Lift { name: "partner-3f9a0c12d4e5".to_owned() },
         Remedy::FixRegistration,
         Remedy::ReportDefect,
     ] {

@@ -80,7 +80,9 @@ impl Remedy {
         }
     }
 
-    /// Whose turn it is, where it concerns this partner.
+    /// Whose turn it is, where it concerns this partner: an administrator of its tenant is the
+    /// partner's, of any other tenant a customer's. Where no partner is named, every administrator
+    /// is taken for a customer's; the remedies of a first contact name none.
     #[must_use]
     pub fn party(&self, partner: Option<TenantId>) -> Party {
         match self {

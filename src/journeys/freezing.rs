@@ -112,15 +112,35 @@ impl Freezes {
     }
 
     /// Freezes this process at once and the others with the store. A caller who goes away stops
-    /// neither.
+    /// neither. Who asks for the same once more, as after a failure, gets the one that stands.
     pub(crate) async fn freeze(&self, scope: FreezeScope, reason: String) -> Result<Freeze, Error> {
         let freeze = Arc::new(Freeze::new(scope, reason, self.0.clock.now(), random())?);
-        let (name, stop) = (freeze.name().to_owned(), Stop { freeze: freeze.clone(), at: None });
-        self.0.change(|known| drop(known.insert(name.clone(), stop)));
-        match tokio::spawn(self.clone().save(name)).await {
-            Ok(Ok(())) => Ok(Freeze::clone(&freeze)),
-            Ok(Err(error)) => Err(Error::FreezeUnsaved { freeze, error: Box::new(error.into()) }),
-            Err(_) => Err(Error::Defect("a freeze was not stored")),
+        let alike = self.0.alike(&freeze);
+        if alike.is_none() {
+            self.0.hold(&freeze);
+        }
+        let stored = tokio::spawn(self.clone().store(freeze, alike)).await;
+        stored.unwrap_or(Err(Error::Defect("a freeze was not stored")))
+    }
+
+    /// One that is alike may have been lifted elsewhere since it was read: only its row shows that
+    /// it stands.
+    async fn store(self, freeze: Arc<Freeze>, alike: Option<Stop>) -> Result<Freeze, Error> {
+        let (freeze, saved) = match alike {
+            Some(Stop { freeze, at: None }) => {
+                let saved = self.0.save(freeze.name()).await;
+                (freeze, saved)
+            }
+            Some(stop) if self.0.is_stored(&stop.freeze).await => (stop.freeze, Ok(())),
+            _ => {
+                self.0.hold(&freeze);
+                let saved = self.save(freeze.name().to_owned()).await;
+                (freeze, saved)
+            }
+        };
+        match saved {
+            Ok(()) => Ok(Freeze::clone(&freeze)),
+            Err(error) => Err(Error::FreezeUnsaved { freeze, error: Box::new(error.into()) }),
         }
     }
 
@@ -220,6 +240,26 @@ impl Desk {
     fn unreadable(&self, name: &str, at: Option<Revision>) -> Stop {
         let freeze = Freeze::unreadable(name.to_owned(), self.clock.now());
         Stop { freeze: Arc::new(freeze), at: at.or(Some(Revision::ZERO)) }
+    }
+
+    /// A freeze of the same scope, for the same reason; best one that waits to be stored.
+    fn alike(&self, freeze: &Freeze) -> Option<Stop> {
+        let known = self.known();
+        let same = |stop: &&Stop| {
+            (stop.freeze.scope(), stop.freeze.reason()) == (freeze.scope(), freeze.reason())
+        };
+        known.values().filter(same).min_by_key(|stop| stop.at).cloned()
+    }
+
+    /// It holds in this process from now on.
+    fn hold(&self, freeze: &Arc<Freeze>) {
+        let stop = Stop { freeze: freeze.clone(), at: None };
+        self.change(|known| drop(known.insert(freeze.name().to_owned(), stop)));
+    }
+
+    async fn is_stored(&self, freeze: &Freeze) -> bool {
+        let row = self.ledger.revision::<Freeze>(None, freeze.name()).await;
+        row.is_ok_and(|row| row.is_some())
     }
 
     /// Stores a freeze, unless that was done or it was lifted.

@@ -183,7 +183,10 @@ fn privilege(consent: &Consent, answers: &Answers) -> Vec<Finding> {
     let today = answers.account().and_then(|account| account.wids.as_deref());
     let known = today.or(consent.user.roles.as_deref()).unwrap_or_default();
     let powerful = roles::powerful(known).map(Finding::PowerfulRole);
-    let unknown = today.is_none().then_some(Finding::RolesUnknown);
+    let unknown = match answers.account() {
+        None => Some(Finding::NotAsked),
+        Some(_) => today.is_none().then_some(Finding::RolesUnknown),
+    };
     powerful.chain(unknown).collect()
 }
 

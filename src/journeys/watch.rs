@@ -2,7 +2,8 @@
 //!
 //! One small read serves all partners: at most every few seconds, and only when somebody asks, the
 //! store lists the consents that were written since the last look. So a withdrawal, a new consent or
-//! another account's binding made in any process holds in all of them within [`INTERVAL`].
+//! another account's binding made in any process holds in all of them within [`INTERVAL`]. While
+//! somebody asks all the time, a task looks [ahead](AHEAD) of it, and nobody waits for the store.
 //!
 //! A mark can lie: somebody who writes into the store plants one that nothing exceeds, a backup sets
 //! the count back, a row that is gone has none. So no view and no mark is older than [`MARK_LIFE`].
@@ -24,6 +25,8 @@ use crate::storage::store::{Kind, Page, Revision, Selection};
 
 /// How old what is known of others' changes may be before the store is asked again.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// From this age on the next look may begin: so long before its end, the store may take its time.
+const AHEAD: Duration = Duration::from_secs(3);
 /// After this time every view is taken anew, whatever the changes say.
 const MARK_LIFE: Duration = Duration::from_secs(300);
 /// Changes read at once.
@@ -39,6 +42,8 @@ pub(crate) struct Watch {
     roll: Roll,
     /// When the last read that succeeded had begun, in milliseconds; `NEVER` before the first.
     looked_at: AtomicU64,
+    /// When the next one is due ahead of time, by the same count; `NEVER` once it has begun.
+    due_at: AtomicU64,
     /// Whether others write at all.
     is_shared: bool,
     /// How many reads there were.
@@ -69,19 +74,33 @@ impl Watch {
     ) -> Self {
         let (mark, marked_at) = (roll.mark(), clock.monotonic());
         let progress = Mutex::new(Progress { mark, marked_at, failure: None });
-        let (looked_at, looks) = (AtomicU64::new(NEVER), AtomicU64::new(0));
+        let (looked_at, due_at) = (AtomicU64::new(NEVER), AtomicU64::new(NEVER));
+        let looks = AtomicU64::new(0);
         let shared = |kind| ledger.promises(kind).shared_between_processes;
         let is_shared = shared(Kind::Consent) || shared(Kind::Freeze);
-        Self { ledger, clock, standings, freezes, roll, looked_at, is_shared, looks, progress }
+        Self {
+            ledger,
+            clock,
+            standings,
+            freezes,
+            roll,
+            looked_at,
+            due_at,
+            is_shared,
+            looks,
+            progress,
+        }
     }
 
     /// Makes sure that the views are true enough to act on for `partner`. Whoever comes first reads;
     /// those who wait for it share its outcome.
     pub(crate) async fn look(&self, partner: TenantId) -> Result<(), LedgerError> {
         let now = Glance::new(self.clock.now(), self.clock.monotonic());
-        if self.is_recent(now) {
-            return Ok(());
-        }
+        if self.is_recent(now) { Ok(()) } else { self.look_anew(partner).await }
+    }
+
+    /// Reads, unless somebody else has read meanwhile.
+    pub(crate) async fn look_anew(&self, partner: TenantId) -> Result<(), LedgerError> {
         let before = self.looks.load(Ordering::Acquire);
         let mut progress = self.progress.lock().await;
         if self.looks.load(Ordering::Acquire) != before {
@@ -95,6 +114,7 @@ impl Watch {
         progress.failure = outcome.clone().err();
         if outcome.is_ok() {
             self.looked_at.store(millis(began), Ordering::Release);
+            self.due_at.store(millis(began + AHEAD), Ordering::Relaxed);
         }
         self.looks.fetch_add(1, Ordering::Release);
         outcome
@@ -110,6 +130,17 @@ impl Watch {
         let looked_at = self.looked_at.load(Ordering::Acquire);
         let age = now.monotonic().saturating_sub(looked_at);
         looked_at != NEVER && u128::from(age) <= INTERVAL.as_millis()
+    }
+
+    /// Whether it is time to [look](Self::look_anew) ahead.
+    #[inline]
+    pub(crate) fn wants_look(&self, now: Glance) -> bool {
+        now.monotonic() >= self.due_at.load(Ordering::Relaxed)
+    }
+
+    /// True for the first to say so after each look that succeeded.
+    pub(crate) fn begins_look(&self) -> bool {
+        self.due_at.swap(NEVER, Ordering::Relaxed) != NEVER
     }
 
     fn is_shared(&self, kind: Kind) -> bool {

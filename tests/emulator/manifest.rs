@@ -123,7 +123,7 @@ async fn an_application_id_that_is_given_is_kept() -> Outcome {
 async fn claims_are_there_only_if_they_are_asked_for() -> Outcome {
     let bench = Bench::new().await?;
     let agents = json!([bench.entra.admin_agents(bench.contoso).to_string()]);
-    let roles = json!([role::GLOBAL_READER]);
+    let roles = json!([role::GLOBAL_READER, role::USER]);
     bench.entra.change_user(&bench.admin, |user| user.roles = vec![role::GLOBAL_READER.to_owned()]);
     for (asked, wids, groups) in [
         (json!(null), &Value::Null, &Value::Null),

@@ -1,5 +1,6 @@
 //! A freeze while the store fails, and one whose row does not open.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cpv_consent::store::Kind;
@@ -37,6 +38,49 @@ async fn where_the_store_takes_no_freeze_this_process_stops_at_once_and_the_othe
     assert!(other.lift(freeze.name()).await.expect("removed"));
     world.clock.advance(INTERVAL);
     ask(&world, &one).await.expect("a token");
+}
+
+#[tokio::test]
+async fn who_freezes_again_after_a_failure_gets_the_freeze_that_stands() {
+    let world = World::new().await;
+    let store = Fickle::new(world.store().await);
+    let broker = world.builder(store.clone()).build().await.expect("a broker");
+    store.refuse(true);
+    let again = async || broker.freeze(FreezeScope::Application, "a test").await;
+    let mut names = BTreeSet::new();
+    for _ in 0..3 {
+        let Err(Error::FreezeUnsaved { freeze, .. }) = again().await else { panic!("it is full") };
+        names.insert(freeze.name().to_owned());
+    }
+    let other = broker.freeze(FreezeScope::Application, "another test").await;
+    other.expect_err("full, and for another reason another freeze");
+    assert_eq!(broker.freezes().await.expect("readable").len(), 2);
+    // Each is tried again by one task, however often somebody asked.
+    while world.clock.sleepers() < CHORES + 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.clock.sleepers(), CHORES + 2);
+
+    store.refuse(false);
+    names.insert(again().await.expect("stored").name().to_owned());
+    names.insert(again().await.expect("it stands").name().to_owned());
+    assert_eq!(names.len(), 1, "{names:?}");
+    broker.close(MINUTE).await;
+    assert_eq!(world::rows(&world.store_folder(), "freeze"), 2);
+}
+
+#[tokio::test]
+async fn a_freeze_that_was_lifted_elsewhere_a_moment_ago_is_not_taken_for_one_that_stands() {
+    let world = World::new().await;
+    let (one, other) = (world.broker().await, world.broker().await);
+    world.onboard(&one).await;
+    let first = freeze(&world, &one).await;
+    assert_eq!(freeze(&world, &one).await, first);
+    assert!(other.lift(first.name()).await.expect("removed"));
+    let second = freeze(&world, &one).await;
+    assert_ne!(second.name(), first.name());
+    world.clock.advance(INTERVAL);
+    assert_eq!(frozen_by(ask(&world, &other).await), second);
 }
 
 #[tokio::test]

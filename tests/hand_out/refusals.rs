@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cpv_consent::emulator::{Failure, Rule};
-use cpv_consent::{ClaimsChallenge, ConsentState, Error, Remedy, Resource};
+use cpv_consent::{ClaimsChallenge, ConsentState, Error, Event, Purpose, Remedy, Resource};
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
@@ -39,6 +39,32 @@ async fn a_refused_token_is_replaced_once_for_all_who_say_so() {
         assert_ne!(token.secret().expose(), refused.secret().expose());
     }
     assert_eq!(world.entra.ledger().len(), 1, "from memory");
+}
+
+#[tokio::test]
+async fn a_handle_keeps_the_purpose_and_forgets_the_complaint() {
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let customer = broker.partner(world.contoso).customer(world.fabrikam);
+    let refused = customer.token(Resource::Graph).await.expect("a token");
+    let purpose = Purpose::new("invoices").expect("plain text");
+    let request = customer.token(Resource::Graph).for_purpose(purpose.clone());
+    let handle = request.instead_of(&refused).access();
+    let clone = handle.clone();
+    for handle in [&handle, &clone] {
+        let token = handle.token().await.expect("at hand");
+        assert_eq!(token.secret().expose(), refused.secret().expose());
+    }
+    customer.token(Resource::Graph).instead_of(&refused).await.expect("another");
+    for handle in [&handle, &clone] {
+        let token = handle.token().await.expect("at hand");
+        assert_ne!(token.secret().expose(), refused.secret().expose(), "it follows");
+    }
+    world.clock.advance(2 * HOUR);
+    clone.token().await.expect("a new one");
+    let for_it = |event: &Event| matches!(event, Event::Exchanged { purpose: Some(told), .. } if *told == purpose);
+    assert_eq!(world.events().iter().filter(|event| for_it(event)).count(), 1);
 }
 
 #[tokio::test]

@@ -41,6 +41,11 @@ async fn a_token_at_hand_proves_no_life() {
     use Verdict::{Failed, Passed, Unknown};
     // What only a token could have told is not known; today's policy would still take what stands.
     assert_eq!(verdicts(&verification), [Failed, Unknown, Unknown, Unknown, Unknown, Passed]);
+    for aspect in [Aspect::SecondFactor, Aspect::LeastPrivilege, Aspect::Scopes] {
+        let check = check(&verification, aspect);
+        assert!(matches!(check.findings(), [Finding::NotAsked]), "{check}");
+        assert_eq!(check.remedy(), None, "another check says whose turn it is: {check}");
+    }
     assert!(world.entra.partner_center_calls().is_empty(), "there was nothing to ask with");
 }
 
@@ -155,11 +160,12 @@ async fn power_is_found_as_it_is_today() {
 #[tokio::test]
 async fn roles_that_entra_does_not_tell_are_unknown_and_never_none() {
     let (world, broker) = consented().await;
-    world.entra.change_user(&world.admin, |account| account.roles.clear());
+    world.entra.doubts(|doubts| doubts.wids_name_every_user = false);
     let verification = verified(&world, &broker).await;
     assert_only(&verification, Verdict::Unknown, &[Aspect::LeastPrivilege]);
-    let turn = check(&verification, Aspect::LeastPrivilege).remedy();
-    assert_eq!(turn, Some(Remedy::FixRegistration));
+    let found = check(&verification, Aspect::LeastPrivilege);
+    assert_eq!(found.remedy(), Some(Remedy::FixRegistration));
+    assert!(found.to_string().contains("groupMembershipClaims: DirectoryRole"), "{found}");
 }
 
 #[tokio::test]
@@ -168,6 +174,7 @@ async fn power_at_the_consent_speaks_against_a_user_of_whom_nothing_is_known_tod
     give_role(&world, GLOBAL_ADMINISTRATOR);
     let broker = world.broker().await;
     world.onboard(&broker).await;
+    world.entra.doubts(|doubts| doubts.wids_name_every_user = false);
     world.entra.change_user(&world.admin, |account| account.roles.clear());
     let verification = verified(&world, &broker).await;
     assert_only(&verification, Verdict::Failed, &[Aspect::LeastPrivilege]);
@@ -188,6 +195,9 @@ async fn what_was_granted_beyond_the_registration_is_found() {
     );
     let found = only_finding(&verification, Aspect::Policy);
     assert!(matches!(found, Finding::Policy(Refused::ScopesBeyond(_))), "{found}");
+    for aspect in [Aspect::Scopes, Aspect::Policy] {
+        assert_eq!(check(&verification, aspect).remedy(), Some(AGAIN), "one fact, one remedy");
+    }
 }
 
 #[tokio::test]
@@ -262,7 +272,6 @@ async fn how_old_a_proof_may_be_is_asked_of_the_capture_and_not_of_today() {
 #[tokio::test]
 async fn a_policy_that_became_stricter_refuses_what_stands() {
     let unproven = World::new().await;
-    give_role(&unproven, DIRECTORY_READERS);
     unproven.entra.partner_center_mfa(MfaAnswer::NotCompliant);
     let loose = unproven.broker_with(Policy::default().danger_without_mfa()).await;
     unproven.onboard(&loose).await;

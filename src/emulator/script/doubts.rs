@@ -64,6 +64,10 @@ pub struct Doubts {
     /// has a role there, as "App authentication" of Partner Center says, or in such a group only, as
     /// "GDAP frequently asked questions" implies. In both by default.
     pub gdap_needs_admin_agents: bool,
+    /// Whether the claim `wids`, where it is asked for, names also the role that every member of a
+    /// tenant has, so that it is there for who has no other. Tokens in the field have it, and
+    /// Microsoft's pages do not mention it. Yes by default.
+    pub wids_name_every_user: bool,
     /// Other spellings of AADSTS numbers: status, `error`, `suberror`. Which of them go together is
     /// no contract of Microsoft's. They hold wherever a number is sent, unless a scripted
     /// [`Failure`](crate::emulator::Failure) spells it out.
@@ -90,6 +94,7 @@ impl Default for Doubts {
             redemption_ends_refresh_token: false,
             callback_issuer: false,
             gdap_needs_admin_agents: true,
+            wids_name_every_user: true,
             pairings: BTreeMap::new(),
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
         ("", Error::Suspended { partner, cause: Cause::AccountLocked, until }),
         ("", Error::Frozen { freeze: frozen() }),
         (
-            "the store failed",
+            "the remedy is that of the store's failure",
             Error::FreezeUnsaved { freeze: frozen(), error: Box::new(Error::Busy { partner }) },
         ),
         (

@@ -10,6 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::{Ask, Desk, Exchange, MARGIN, Trip};
 use crate::error::Error;
 use crate::journeys::cache::{CacheKey, Place};
@@ -18,6 +20,7 @@ use crate::journeys::offers::Offer;
 use crate::journeys::sharing::Shared;
 use crate::journeys::token::{Issue, Life, Token};
 use crate::model::clock::Glance;
+use crate::model::tenant::TenantId;
 
 /// An API that refuses two tokens within so many milliseconds refuses the user, not the token.
 const REFUSED_AGAIN: u64 = 300_000;
@@ -49,11 +52,15 @@ impl Exchange {
         Some(token)
     }
 
-    /// Counts it, and has its successor fetched where that is due.
+    /// Counts it, and has done in the background what is soon to be waited for: a look at what other
+    /// processes have changed, the token's successor.
     #[inline]
     fn handed_out(&self, ask: &Ask, token: &Token, now: Glance) {
         if token.hit() {
             self.wake_clock();
+        }
+        if self.0.watch.wants_look(now) {
+            self.look_if_first(ask.partner);
         }
         if token.life().wants_renewal(now) {
             self.renew_if_first(ask, token);
@@ -66,11 +73,27 @@ impl Exchange {
         let _woken = self.0.clock.monotonic();
     }
 
+    /// Who asks outside of the runtime leaves it to the next.
+    #[cold]
+    fn look_if_first(&self, partner: TenantId) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.0.watch.begins_look() {
+            runtime.spawn(self.clone().look_ahead(partner));
+        }
+    }
+
+    /// As [`look_if_first`](Self::look_if_first).
     #[cold]
     fn renew_if_first(&self, ask: &Ask, token: &Token) {
+        let Ok(runtime) = Handle::try_current() else { return };
         if token.begins_renewal() {
-            tokio::spawn(self.clone().renew_ahead(ask.clone(), token.clone()));
+            runtime.spawn(self.clone().renew_ahead(ask.clone(), token.clone()));
         }
+    }
+
+    /// If it fails, whoever asks once the last look is too long ago looks again, and waits for it.
+    async fn look_ahead(self, partner: TenantId) {
+        let _known_goes_on = self.0.watch.look_anew(partner).await;
     }
 
     /// Fetches the successor of a token that still serves. A failure is told by events; the next
@@ -256,8 +279,14 @@ impl fmt::Debug for Answer {
 
 /// One API of one tenant, looked up once: for a loop that asks for its token at every turn.
 ///
-/// It owns what it needs and may outlive the broker's other handles. Each hand-out is judged as any
-/// other is: a withdrawal in another process stops it within five seconds.
+/// It borrows nothing: keep it in a struct, and a clone of it in each task, or all of them share one
+/// behind an `Arc`. It may outlive the broker's other handles. Each hand-out is judged as any other
+/// is: a withdrawal in another process stops it within five seconds.
+///
+/// It asks for the plain token. After a 401, ask by
+/// [`instead_of`](crate::TokenRequest::instead_of) or
+/// [`satisfying`](crate::TokenRequest::satisfying) as ever; the token that the API has refused is
+/// taken out of this hand, too.
 pub struct Access {
     exchange: Exchange,
     ask: Ask,
@@ -266,6 +295,7 @@ pub struct Access {
 
 impl Access {
     pub(crate) fn new(exchange: Exchange, ask: Ask) -> Self {
+        let ask = Ask { instead_of: None, claims: None, ..ask };
         Self { exchange, ask, held: RwLock::default() }
     }
 
@@ -301,6 +331,15 @@ impl Access {
         let token = self.exchange.at_hand(&self.ask);
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = token.clone();
         token
+    }
+}
+
+/// It begins with the token that this one has in its hand.
+impl Clone for Access {
+    fn clone(&self) -> Self {
+        let (exchange, ask) = (self.exchange.clone(), self.ask.clone());
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { exchange, ask, held: RwLock::new(held) }
     }
 }
 

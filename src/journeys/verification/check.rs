@@ -208,10 +208,12 @@ pub enum Finding {
     #[error("whether a second factor was proven could not be found out")]
     MfaUnknown,
     /// The user has a role that this work does not need.
-    #[error("the user is {0}")]
+    #[error("the user is {0}: take the role away, or have another account consent")]
     PowerfulRole(&'static str),
     /// Entra did not say which directory roles the user has today.
-    #[error("the directory roles of the user are not known")]
+    #[error(
+        "the user's directory roles are not known: the manifest asks for them by {ROLES_ASKED}"
+    )]
     RolesUnknown,
     /// The user is a guest, or may be one.
     #[error("the account is a guest, or may be one ({0:?})")]
@@ -220,7 +222,7 @@ pub enum Finding {
     #[error("not granted: {0}")]
     ScopesMissing(Scopes),
     /// These are granted and not registered.
-    #[error("not registered: {0}")]
+    #[error("not registered: {0}; have it taken away in the partner's tenant")]
     ScopesBeyond(Scopes),
     /// The policy would not take it.
     #[error("the policy refuses it: {0}")]
@@ -250,15 +252,14 @@ impl Finding {
         match self {
             Self::Met { error, .. } => Some(error.remedy()),
             Self::Policy(refused) => Some(Error::from(refused.clone()).remedy()),
-            Self::MfaMissing(_) | Self::Guest(Guest::Yes) | Self::ScopesMissing(_) => {
-                Some(Remedy::AskConsentAgain { claims: None })
-            }
-            // A consent by another account ends it, and so does the partner who takes the role away.
-            Self::PowerfulRole(_) => Some(Remedy::AskConsentAgain { claims: None }),
-            // The manifest says what is told of roles and guests; the probe is the broker's.
-            Self::RolesUnknown | Self::Guest(_) | Self::ScopesBeyond(_) => {
-                Some(Remedy::FixRegistration)
-            }
+            // What is too much, a role or a permission, the partner can also take away.
+            Self::MfaMissing(_)
+            | Self::Guest(Guest::Yes)
+            | Self::ScopesMissing(_)
+            | Self::ScopesBeyond(_)
+            | Self::PowerfulRole(_) => Some(Remedy::AskConsentAgain { claims: None }),
+            // The manifest says what is told of roles and guests.
+            Self::RolesUnknown | Self::Guest(_) => Some(Remedy::FixRegistration),
             Self::MfaUnknown => Some(Remedy::Retry { after: SOON }),
             Self::NotAsked => None,
         }
@@ -281,3 +282,4 @@ fn speaks_of_consent(error: &Error) -> bool {
 }
 
 const SOON: Duration = Duration::from_secs(60);
+const ROLES_ASKED: &str = "groupMembershipClaims: DirectoryRole";

@@ -222,3 +222,23 @@ async fn a_new_mark_costs_no_more_than_what_others_have_changed() {
         assert_eq!(fleet.store.listed.load(SeqCst) - before, 1);
     }
 }
+
+#[tokio::test]
+async fn the_next_look_begins_once_ahead_of_time_and_not_again_after_a_failure() {
+    let fleet = Fleet::new();
+    let own = process(&fleet, Some(Revision::ZERO));
+    let wants = || own.watch.wants_look(own.watch.clock.glance());
+    let begins = || wants() && own.watch.begins_look();
+    assert!(!begins(), "who has never looked is waited for");
+    for _ in 0..2 {
+        own.watch.look_anew(numbered(1)).await.expect("readable");
+        assert!(!begins());
+        fleet.clock.advance(AHEAD);
+        assert!(begins());
+        assert!(!begins(), "somebody has begun");
+    }
+    fleet.store.refuses_lists.store(true, SeqCst);
+    own.watch.look_anew(numbered(1)).await.expect_err("the store cannot be read");
+    fleet.clock.advance(AHEAD);
+    assert!(!begins(), "who asks later waits for the next try");
+}

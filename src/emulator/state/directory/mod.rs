@@ -44,6 +44,8 @@ pub(crate) struct Directory {
     pub(crate) consents_take: Duration,
     /// Whether nobody else acts in a customer's tenant, whatever roles their groups have.
     pub(crate) only_admin_agents: bool,
+    /// Whether tokens name the role that every member has.
+    pub(crate) names_every_user: bool,
     pub(crate) catalogue: Catalogue,
     pub(crate) assignments: Assignments,
 }
@@ -77,6 +79,7 @@ impl Directory {
             applications: HashMap::new(),
             consents_take: Duration::ZERO,
             only_admin_agents: true,
+            names_every_user: true,
             catalogue: Catalogue::new(),
             assignments: Assignments::default(),
         };

@@ -57,8 +57,8 @@ pub struct Account {
     pub locked: bool,
     /// Whether the password is to be changed at the next sign-in.
     pub must_change_password: bool,
-    /// Template ids of directory roles, for the claim `wids` and for Graph; where there is none,
-    /// tokens lack the claim, as they do when the resource does not ask for it.
+    /// Template ids of directory roles, for the claim `wids` and for Graph. Tokens lack the claim
+    /// where nobody asks for it; else it names the role of every member as well.
     pub roles: Vec<String>,
     /// The name that people see.
     pub display_name: String,

@@ -175,14 +175,18 @@ impl Directory {
         customer.active(self.now()).any(|found| found.assignments.iter().any(given))
     }
 
-    /// The directory roles that somebody has where they are: those of the account, or for a
-    /// delegated administrator, who has none there, those that the relationship gives.
+    /// The directory roles that somebody has where they are: those of the account with, unless in
+    /// doubt, that of every member; or for a delegated administrator, who has none there, those that
+    /// the relationship gives.
     pub(crate) fn roles(&self, person: Person, presence: Presence) -> Vec<String> {
         let Presence { tenant, user, kind } = presence;
         match kind {
             Kind::Delegated => self.delegated_roles(person, tenant).into_iter().collect(),
             Kind::Member | Kind::Guest => {
-                self.account(tenant, user).map_or_else(Vec::new, |account| account.roles.clone())
+                let own = self.account(tenant, user).map(|account| account.roles.clone());
+                let named = kind == Kind::Member && self.names_every_user;
+                let every = named.then(|| role::USER.to_owned());
+                own.unwrap_or_default().into_iter().chain(every).collect()
             }
         }
     }

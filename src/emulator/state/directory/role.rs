@@ -30,6 +30,8 @@ pub const DIRECTORY_READERS: &str = "88d8e3e3-8f55-4a1e-953a-9b9898b8876b";
 pub const DIRECTORY_WRITERS: &str = "9360feb5-f418-4baa-8175-e2a00bac4301";
 /// Global Reader.
 pub const GLOBAL_READER: &str = "f2ef992c-3afb-46b9-b7cf-a126ee74c451";
+/// What every member of a tenant is, without any power; it is never assigned, and on no list.
+pub const USER: &str = "b79fbf4d-3ef9-4689-8143-76b194e85509";
 
 /// Each with the name that people see.
 pub(crate) const ALL: [(&str, &str); 14] = [
