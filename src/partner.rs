@@ -234,7 +234,7 @@ impl TokenRequest<'_> {
     /// at hand; if a person must act first, the error says so, with the claims for a new consent. What
     /// was at hand goes on serving those who do not ask for more.
     pub fn satisfying(mut self, challenge: &ClaimsChallenge) -> Self {
-        self.ask.claims = Some(challenge.claims().into());
+        self.ask.claims = Some(challenge.clone());
         self
     }
 

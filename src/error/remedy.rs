@@ -10,7 +10,7 @@ use crate::model::policy::Refused;
 use crate::model::tenant::TenantId;
 
 /// What to do next. Its [`Display`](fmt::Display) says it to a support person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
     /// Wait, then ask again.
@@ -93,6 +93,31 @@ impl Remedy {
             | Self::FixRelationship { .. }
             | Self::AskAdministrator { .. } => Party::Customer,
             Self::Lift { .. } | Self::FixRegistration | Self::ReportDefect => Party::Vendor,
+        }
+    }
+}
+
+/// As derived, but for the claims: those are for Entra, and nothing to read in a log.
+impl fmt::Debug for Remedy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { after } => out.debug_struct("Retry").field("after", after).finish(),
+            Self::AskConsentAgain { claims } => {
+                let claims = claims.as_ref().map(|_| format_args!("[redacted]"));
+                out.debug_struct("AskConsentAgain").field("claims", &claims).finish()
+            }
+            Self::GrantInCustomer => out.write_str("GrantInCustomer"),
+            Self::FixRelationship { customer } => {
+                out.debug_struct("FixRelationship").field("customer", customer).finish()
+            }
+            Self::AskAdministrator { tenant, why } => out
+                .debug_struct("AskAdministrator")
+                .field("tenant", tenant)
+                .field("why", why)
+                .finish(),
+            Self::Lift { name } => out.debug_struct("Lift").field("name", name).finish(),
+            Self::FixRegistration => out.write_str("FixRegistration"),
+            Self::ReportDefect => out.write_str("ReportDefect"),
         }
     }
 }

@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
 use crate::journeys::token::Token;
 use crate::model::clock::Glance;
 use crate::model::scope::Resource;
 use crate::model::tenant::TenantId;
+use crate::protocol::challenge::ClaimsChallenge;
 
 mod fairness;
 
@@ -27,7 +28,7 @@ pub(crate) struct CacheKey {
     pub(crate) tenant: TenantId,
     pub(crate) resource: Resource,
     /// What an API wants proven.
-    pub(crate) claims: Option<Arc<str>>,
+    pub(crate) claims: Option<ClaimsChallenge>,
     /// Whether an API has refused the token that was there.
     pub(crate) instead: bool,
 }

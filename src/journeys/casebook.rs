@@ -1,8 +1,11 @@
 //! What Entra refused lately, in this process: so that an id from a log or a mail finds its story.
 //!
-//! A refusal costs one insert, a success nothing. The oldest is let go for the newest.
+//! A refusal costs one insert and, in a full book, a look over it; a success costs nothing. Who fills
+//! the book pays for it: a case is let go of the partner that has most, and of the tenant that has
+//! most there. So what one partner or customer does pushes out no other's cases.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -47,10 +50,11 @@ impl Casebook {
         let error = error.without_claims();
         let case = Arc::new(Case { partner, tenant, resource, error, seen_at });
         let mut cases = self.cases();
-        if cases.len() == MOST_CASES {
-            cases.pop_front();
-        }
         cases.push_back(case);
+        if cases.len() > MOST_CASES {
+            let index = to_let_go(&cases);
+            cases.remove(index);
+        }
     }
 
     /// The newest that bears this correlation or trace id.
@@ -72,12 +76,31 @@ impl Casebook {
     }
 }
 
+/// The oldest case of those who have most.
+fn to_let_go(cases: &VecDeque<Arc<Case>>) -> usize {
+    let partner = busiest(cases.iter().map(|case| case.partner));
+    let theirs = || cases.iter().filter(|case| Some(case.partner) == partner);
+    let tenant = busiest(theirs().map(|case| case.tenant));
+    let is_one = |case: &Arc<Case>| (Some(case.partner), Some(case.tenant)) == (partner, tenant);
+    cases.iter().position(is_one).unwrap_or_default()
+}
+
+/// Who comes most often; of several the one that comes first.
+fn busiest<T: Copy + Eq + Hash>(all: impl Iterator<Item = T> + Clone) -> Option<T> {
+    let mut times: HashMap<T, usize> = HashMap::new();
+    all.clone().for_each(|one| *times.entry(one).or_default() += 1);
+    let most = times.values().max().copied();
+    all.into_iter().find(|one| times.get(one).copied() == most)
+}
+
 /// Some megabytes at the very most: what is kept of a refusal is short.
 const MOST_CASES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::model::entra_error::Refusal;
@@ -103,6 +126,68 @@ mod tests {
         assert!(book.find("trace-2").is_none());
         assert!(book.find("trace-3").is_some());
         assert!(book.find(&format!("correlation-{}", MOST_CASES + 2)).is_some());
+    }
+
+    fn id(number: usize) -> TenantId {
+        TenantId::parse(&format!("11111111-1111-4111-8111-{number:012}")).expect("a GUID")
+    }
+
+    fn of(partner: usize, tenant: usize, number: usize) -> Error {
+        let Error::Entra { error, .. } = refusal(number) else { unreachable!() };
+        Error::Entra { partner: Some(id(partner)), tenant: Some(id(tenant)), error }
+    }
+
+    #[test]
+    fn a_customer_that_fails_for_ever_pushes_out_neither_its_neighbour_nor_another_partner() {
+        //
+        let book = Casebook::default();
+        let note = |partner, tenant, number| {
+            book.note(&of(partner, tenant, number), None, UNIX_EPOCH);
+        };
+        note(1, 1, 1);
+        note(2, 20, 2);
+        note(2, 21, 3);
+        for number in 4..3 * MOST_CASES {
+            note(2, 22, number);
+        }
+        for early in [1, 2, 3] {
+            assert!(book.find(&format!("trace-{early}")).is_some(), "{early}");
+        }
+        assert!(book.newest_at(id(1), id(1)).is_some());
+        assert_eq!(book.cases().len(), MOST_CASES);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn whatever_one_partner_does_the_last_cases_of_every_other_stay(
+            others in prop::collection::vec((2_usize..6, 0_usize..4), 0..400),
+            floods in prop::collection::vec((0_usize..400, 0_usize..50, 1_usize..3000), 1..6),
+        ) {
+            //
+            let book = Casebook::default();
+            let (mut number, mut noted) = (0, Vec::new());
+            for step in 0..=others.len() {
+                for (_, tenant, times) in floods.iter().filter(|(at, ..)| *at == step) {
+                    for _ in 0..*times {
+                        number += 1;
+                        book.note(&of(1, 10 + tenant, number), None, UNIX_EPOCH);
+                    }
+                }
+                if let Some((partner, tenant)) = others.get(step) {
+                    number += 1;
+                    book.note(&of(*partner, 10 + tenant, number), None, UNIX_EPOCH);
+                    noted.push(number);
+                }
+            }
+            // 400 cases of four others are less than four fifths of the book.
+            for number in noted {
+                let kept = book.find(&format!("trace-{number}"));
+                prop_assert!(kept.is_some(), "{number}");
+            }
+            prop_assert!(book.cases().len() <= MOST_CASES);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! asked what everybody would answer.
 //!
 //! One tenant's reply never speaks for the application. The circuit opens when our own credential is
-//! refused at partners' own tenants twice in a row, or when several partners meet the same cause that
+//! refused at two partners' own tenants in a row, or when several partners meet the same cause that
 //! may be ours; a customer counts as its partner, and any success in between clears it all. While it
 //! is open one probe at a time goes out, and the first that succeeds closes it.
 
@@ -46,8 +46,8 @@ enum State {
 #[derive(Debug, Default)]
 struct Evidence {
     last: Duration,
-    /// Refusals of our credential at partners' own tenants.
-    rejections: usize,
+    /// The partners at whose own tenants our credential was refused.
+    rejected_at: HashSet<TenantId>,
     met: HashSet<(Cause, TenantId)>,
 }
 
@@ -141,11 +141,11 @@ impl Evidence {
         }
         self.last = now;
         if cause.is_credential() && asker.is_at_home() {
-            self.rejections += 1;
+            self.rejected_at.insert(asker.partner);
         }
         self.met.insert((cause, asker.partner));
         let partners = self.met.iter().filter(|(met, _)| *met == cause).count();
-        self.rejections >= REJECTIONS || partners >= PARTNERS
+        self.rejected_at.len() >= REJECTIONS || partners >= PARTNERS
     }
 }
 
@@ -204,7 +204,7 @@ impl Drop for Pass {
     }
 }
 
-/// A credential that is refused so often, and never taken in between, is refused everywhere.
+/// A credential that is refused at so many partners' tenants, and never taken in between, is refused everywhere.
 const REJECTIONS: usize = 2;
 /// So many partners, that have nothing to do with each other, meet the same.
 const PARTNERS: usize = 5;

@@ -32,9 +32,9 @@ pub use step::{Missing, Step};
 /// What is known of one combination of application, partner, tenant, resource and scopes.
 ///
 /// [`Display`](std::fmt::Display) prints a short plain block for a support person, and
-/// [`Serialize`] the same for a program. It holds ids, no secret, and no text that Entra or a person
-/// wrote.
-#[derive(Debug, Clone)]
+/// [`Serialize`] the same for a program. They show ids, no secret, and no text that Entra or a person
+/// wrote; such as the reason of a freeze is in [`failure`](Self::failure) alone.
+#[derive(Clone)]
 pub struct Diagnosis {
     basis: Basis,
     application: ClientId,

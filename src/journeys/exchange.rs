@@ -33,6 +33,7 @@ use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId};
+use crate::protocol::challenge::ClaimsChallenge;
 use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
@@ -71,7 +72,7 @@ pub(crate) struct Ask {
     /// The token that the API has refused.
     pub(crate) instead_of: Option<Token>,
     /// What the API wants proven.
-    pub(crate) claims: Option<Arc<str>>,
+    pub(crate) claims: Option<ClaimsChallenge>,
     pub(crate) motive: Motive,
 }
 
@@ -376,7 +377,8 @@ impl Desk {
         token: &RefreshToken,
     ) -> Result<Redeemed, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
-        let (scopes, claims) = (self.scopes(&key.resource), key.claims.as_deref());
+        let scopes = self.scopes(&key.resource);
+        let claims = key.claims.as_ref().map(ClaimsChallenge::claims);
         let began = self.clock.monotonic();
         let answer =
             self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, claims);

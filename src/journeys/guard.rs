@@ -12,8 +12,8 @@ use crate::model::tenant::TenantId;
 /// How many partners may leave `live` within a while before that is held to be no fault of theirs.
 ///
 /// By default a tenth of those that this process has used within a day, and ten at least, within ten
-/// minutes. Once they are more, no consent's state is written until the same time has passed without
-/// another, valid tokens are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so.
+/// minutes. Once they are more, no consent's state is written until fewer have begun to fail within the
+/// same time, valid tokens are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct FleetGuard {
@@ -75,9 +75,9 @@ struct Watched {
     /// When each partner was used last.
     seen: HashMap<TenantId, Duration>,
     sweep_at: usize,
-    /// When each partner that fails would have left.
+    /// When each partner that fails would have left; while states are held, for the first time.
     leaving: HashMap<TenantId, Duration>,
-    /// While states are held: when the last partner joined those.
+    /// While states are held: until when they surely are.
     alarm: Option<Duration>,
 }
 
@@ -95,7 +95,7 @@ impl Fleet {
             watched.seen.retain(|_, seen| now.saturating_sub(*seen) <= LATELY);
             watched.sweep_at = SMALLEST_SWEEP.max(2 * watched.seen.len());
         }
-        watched.is_over(self.guard.window, now)
+        watched.is_over(self.guard, now)
     }
 
     /// A partner that was seen just now fails, and would leave `live` if it `is_live`.
@@ -118,33 +118,47 @@ impl Fleet {
 }
 
 impl Watched {
-    /// Ends an alarm that nobody has joined for the window's length.
-    fn is_over(&mut self, window: Duration, now: Duration) -> bool {
-        let over = self.alarm.is_some_and(|last| now.saturating_sub(last) > window);
-        if over {
-            (self.alarm, self.leaving) = (None, HashMap::new());
+    /// Ends an alarm that so few have joined within the window that they would not raise it. Looks
+    /// only when one of them has left the window: before that they can but have become more.
+    fn is_over(&mut self, guard: FleetGuard, now: Duration) -> bool {
+        if self.alarm.is_none_or(|until| now <= until) {
+            return false;
         }
-        over
+        let joined = self.leaving.values().filter(|left| is_within(guard.window, **left, now));
+        let crossed = guard.is_crossed(joined.clone().count(), self.used_lately(now));
+        self.alarm =
+            joined.min().filter(|_| crossed).map(|first| first.saturating_add(guard.window));
+        if self.alarm.is_none() {
+            self.leaving.retain(|_, left| is_within(guard.window, *left, now));
+        }
+        self.alarm.is_none()
     }
 
     /// Whoever fails again and again does not prolong the alarm.
     fn joins(&mut self, partner: TenantId, is_live: bool, now: Duration) {
-        if is_live && self.leaving.insert(partner, now).is_none() {
-            self.alarm = Some(now);
+        if is_live {
+            self.leaving.entry(partner).or_insert(now);
         }
     }
 
     fn leaves(&mut self, partner: TenantId, guard: FleetGuard, now: Duration) -> Verdict {
-        self.leaving.retain(|_, left| now.saturating_sub(*left) <= guard.window);
+        self.leaving.retain(|_, left| is_within(guard.window, *left, now));
         self.leaving.insert(partner, now);
-        let lately = self.seen.values().filter(|seen| now.saturating_sub(**seen) <= LATELY);
-        let (leaving, of) = (self.leaving.len(), lately.count());
+        let (leaving, of) = (self.leaving.len(), self.used_lately(now));
         if !guard.is_crossed(leaving, of) {
             return Verdict::Written;
         }
-        self.alarm = Some(now);
+        self.alarm = self.leaving.values().min().map(|first| first.saturating_add(guard.window));
         Verdict::Alarm { leaving, of }
     }
+
+    fn used_lately(&self, now: Duration) -> usize {
+        self.seen.values().filter(|seen| is_within(LATELY, **seen, now)).count()
+    }
+}
+
+fn is_within(time: Duration, then: Duration, now: Duration) -> bool {
+    now.saturating_sub(then) <= time
 }
 
 const WINDOW: Duration = Duration::from_secs(600);

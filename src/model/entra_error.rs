@@ -171,8 +171,16 @@ impl EntraError {
             "slow_down" => Cause::Throttled,
             _ if self.is_overload() => self.overload(),
             error if GRANT_ERRORS.contains(&error) => self.about_the_grant(),
-            error => self.refined(by_error(error), |cause| !cause.ends_consent()),
+            error => self.refined(self.by_error(error), |cause| !cause.ends_consent()),
         }
+    }
+
+    /// A number that nobody listed may be about anything: it does not condemn our own credential,
+    /// which is everybody's.
+    fn by_error(&self, error: &str) -> Cause {
+        let cause = by_error(error);
+        let is_unheard_of = self.0.codes.iter().any(|code| row(*code).is_none());
+        if cause.is_credential() && is_unheard_of { Cause::Unknown } else { cause }
     }
 
     fn is_overload(&self) -> bool {
@@ -286,7 +294,7 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), listed);
-        assert_eq!(listed, 139);
+        assert_eq!(listed, 146);
     }
 
     #[test]
@@ -311,6 +319,10 @@ mod tests {
             ("invalid_client", &[7000222], Cause::CredentialRejected),
             ("invalid_client", &[], Cause::CredentialRejected),
             ("invalid_client", &[700082], Cause::CredentialRejected),
+            ("invalid_client", &[999_999], Cause::Unknown),
+            ("invalid_client", &[999_999, 7_000_222], Cause::CredentialRejected),
+            ("invalid_client", &[650_053], Cause::RegistrationIncomplete),
+            ("invalid_client", &[700_024], Cause::CredentialRejected),
             ("unauthorized_client", &[700016], Cause::ApplicationMissing),
             ("invalid_request", &[90002], Cause::TenantUnknown),
             ("invalid_request", &[50196], Cause::Looping),

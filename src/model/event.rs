@@ -205,7 +205,8 @@ pub enum Event {
         /// Its name.
         credential: String,
     },
-    /// A credential of the application was refused or cannot be used. Another is used, if there is
+    /// A credential of the application was refused, twice in a row where it had worked before, or cannot
+    /// be used. Another is used, if there is
     /// one; this one is tried again later, by one request.
     CredentialSetAside {
         /// Its name.

@@ -30,7 +30,7 @@ use crate::protocol::json::Members;
 /// assert_eq!(challenge.claims(), r#"{"access_token":{"nbf":{"value":"1604106651"}}}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClaimsChallenge(Arc<str>);
 
 impl ClaimsChallenge {

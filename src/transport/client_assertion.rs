@@ -123,7 +123,7 @@ impl ClientAuthentication {
 
     async fn refused(&self, proof: &Proof, because: String) {
         proof.forget(true).await;
-        self.wallet.set_aside(&proof.choice.listed, because, None);
+        self.wallet.refused(&proof.choice.listed, because);
         if let Some(reading) = &self.reading {
             reading.read_after(proof.choice.edition).await;
         }

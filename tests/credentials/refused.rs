@@ -1,10 +1,11 @@
 //! What happens when nothing that is listed is taken.
 
+use cpv_consent::emulator::{Failure, Rule};
 use cpv_consent::{ClientCredential, CredentialError, Error, Remedy};
 
 use crate::listing::Listing;
-use crate::world::{HOUR, SECRET, World, registration_proving};
-use crate::{ask, redemptions, secret, set_aside};
+use crate::world::{HOUR, MINUTE, SECRET, World, registration_proving};
+use crate::{WRONG_SECRET, ask, ask_all, customers, redemptions, refused, secret, set_aside};
 
 /// A partner that works, and then only wrong credentials.
 async fn with_only_wrong_ones(listing: &Listing) -> (World, cpv_consent::Broker) {
@@ -39,6 +40,28 @@ async fn only_when_every_credential_was_refused_does_a_request_fail() {
     assert_eq!(listing.reads(), reads, "the list had nothing new a moment ago");
     let consent = broker.partner(world.contoso).consent().await.expect("readable");
     assert_eq!(*consent.expect("stored").state(), cpv_consent::ConsentState::Live);
+}
+
+#[tokio::test]
+async fn one_tenants_refusals_set_no_proven_credential_aside_for_the_others() {
+    // R-113, F-34
+    let right = ClientCredential::secret(SECRET).expect("plain").named("right");
+    let listing = Listing::of([right.clone(), secret("wrong")]);
+    let world = World::proving(listing.credential()).await;
+    world.entra.register(&registration_proving(world.app.cloud().clone(), right));
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let (customers, rule) = (customers(&world, 20), Rule::any().tenant(world.fabrikam));
+    world.entra.fail_tokens(rule, Failure::aadsts(WRONG_SECRET));
+    ask(&world, &broker, world.fabrikam).await.expect_err("it refuses everything");
+    assert_eq!(set_aside(&world), ["wrong"], "which nobody has ever taken");
+    assert_eq!(ask_all(&world, &broker, &customers[..10]).await, 0);
+    assert_eq!(refused(&world), 2);
+    for _ in 0..2 {
+        world.clock.advance(MINUTE * 11);
+        ask(&world, &broker, world.fabrikam).await.expect_err("it refuses everything");
+    }
+    assert_eq!(ask_all(&world, &broker, &customers[10..]).await, 0, "even so");
 }
 
 #[tokio::test]

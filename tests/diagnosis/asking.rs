@@ -1,11 +1,13 @@
 //! Asked now: each kind of answer, and whose turn it is.
 
+use async_trait::async_trait;
 use cpv_consent::emulator::{Failure, Rule};
 use cpv_consent::{
-    Basis, Cause, ConsentState, Error, Health, Missing, Party, Refused, Remedy, Resource,
+    Basis, Cause, ClientCredential, ConsentState, CredentialError, CredentialProvider, Diagnosis,
+    Error, FreezeScope, Health, Missing, Party, Refused, Remedy, Resource,
 };
 
-use crate::world::{HOUR, World, account, refused};
+use crate::world::{HOUR, World, account, refused, registration_proving};
 use crate::{customer, json, lines, partner, redemptions_at};
 
 #[tokio::test]
@@ -136,6 +138,53 @@ async fn a_suspended_partner_is_told_with_the_ids_of_the_answer_that_suspended_i
     let why = Cause::AccountLocked;
     assert_eq!(again.remedy(), Some(Remedy::AskAdministrator { tenant: world.contoso, why }));
     assert_eq!(again.whose_turn(), Some(Party::Partner));
+}
+
+/// What a support person, a program and a log are shown.
+fn shown(diagnosis: &Diagnosis) -> String {
+    format!("{diagnosis}\n{diagnosis:?}\n{}", json(diagnosis))
+}
+
+#[tokio::test]
+async fn a_freeze_is_named_and_its_reason_is_not_told() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    let reason = "canary is under suspicion";
+    let freeze = broker.freeze(FreezeScope::Application, reason).await.expect("frozen");
+    for found in [partner(&broker, &world).await, customer(&broker, &world, world.fabrikam).await] {
+        let shown = shown(&found);
+        assert!(shown.contains(freeze.name()) && !shown.contains("canary"), "{shown}");
+        assert!(json(&found)["happened"].as_str().expect("told").contains(freeze.name()));
+        assert!(found.failure().expect("frozen").to_string().contains("canary"), "for the host");
+    }
+}
+
+#[derive(Debug)]
+struct Talkative;
+
+#[async_trait]
+impl CredentialProvider for Talkative {
+    async fn credentials(&self) -> Result<Vec<ClientCredential>, CredentialError> {
+        Err(CredentialError::withheld("canary says no"))
+    }
+}
+
+#[tokio::test]
+async fn what_a_hosts_own_code_says_is_not_told() {
+    //
+    let mut world = World::new().await;
+    let broker = world.broker().await;
+    world.onboard(&broker).await;
+    drop(broker);
+    world.app =
+        registration_proving(world.app.cloud().clone(), ClientCredential::from_provider(Talkative));
+    let broker = world.broker().await;
+    let found = partner(&broker, &world).await;
+    assert!(matches!(found.failure(), Some(Error::Credential(_))), "{found}");
+    let shown = shown(&found);
+    assert!(shown.contains("credential is withheld") && !shown.contains("canary"), "{shown}");
 }
 
 #[tokio::test]

@@ -58,6 +58,21 @@ async fn a_bad_credential_is_sent_twice_told_once_and_harms_no_consent() {
 }
 
 #[tokio::test]
+async fn a_number_nobody_listed_beside_invalid_client_is_that_tenants_own_affair() {
+    //
+    let (world, broker, partners, _) = stage().await;
+    let failure = Failure::aadsts(999_999).error("invalid_client").with_status(400);
+    world.entra.fail_tokens(Rule::any().tenant(partners[0]), failure);
+    for _ in 0..5 {
+        let error = own(&broker, partners[0]).await.expect_err("refused");
+        assert_ne!(error.remedy(), Remedy::FixRegistration, "{error}");
+        world.clock.advance(MINUTE);
+    }
+    own(&broker, partners[1]).await.expect("a token");
+    assert!(turns(&world).is_empty());
+}
+
+#[tokio::test]
 async fn one_probe_at_a_time_finds_out_and_the_first_success_closes_it() {
     // R-114, F-34
     let (world, broker, partners, customer) = stage().await;

@@ -81,7 +81,9 @@ async fn no_consent_ends_while_a_fleet_fails_and_states_are_written_again_after(
     }
     assert_eq!(suspended(&broker, &partners).await, 9);
     world.clock.advance(8 * MINUTE);
-    own(&broker, partners[10]).await.expect_err("one more");
+    for partner in &partners[10..20] {
+        own(&broker, *partner).await.expect_err("as many more as raise it");
+    }
     world.clock.advance(8 * MINUTE);
     own(&broker, partners[0]).await.expect_err("the second look, which would end it");
     assert!(matches!(state(&broker, partners[0]).await, ConsentState::Suspended(_)));
@@ -91,8 +93,29 @@ async fn no_consent_ends_while_a_fleet_fails_and_states_are_written_again_after(
     own(&broker, partners[0]).await.expect_err("the third look");
     assert_eq!(alarms(&world)[1..], [Event::FleetReleased]);
     assert!(matches!(state(&broker, partners[0]).await, ConsentState::Ended { .. }));
-    own(&broker, partners[11]).await.expect_err("revoked, says Entra");
-    assert!(matches!(state(&broker, partners[11]).await, ConsentState::Suspended(_)));
+    own(&broker, partners[20]).await.expect_err("revoked, says Entra");
+    assert!(matches!(state(&broker, partners[20]).await, ConsentState::Suspended(_)));
+}
+
+#[tokio::test]
+async fn one_newcomer_in_each_window_does_not_prolong_it() {
+    // F-33
+    let (world, broker, partners) = stage(None).await;
+    world.clock.advance(2 * HOUR);
+    let _scripted = world.entra.fail_tokens(Rule::any(), Failure::aadsts(50053));
+    for partner in &partners[..10] {
+        own(&broker, *partner).await.expect_err("locked out");
+    }
+    for partner in &partners[10..13] {
+        world.clock.advance(9 * MINUTE);
+        own(&broker, *partner).await.expect_err("locked out");
+    }
+    assert_eq!(alarms(&world)[1..], [Event::FleetReleased]);
+    assert_eq!(
+        suspended(&broker, &partners[10..13]).await,
+        2,
+        "the first came in the first window"
+    );
 }
 
 #[tokio::test]

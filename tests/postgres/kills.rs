@@ -65,7 +65,7 @@ async fn a_process_killed_at_any_edge_of_an_exchange_leaves_a_token_that_works()
 /// Plays the part on copies of the database with ever later deaths, until it lives; returns how many
 /// deaths there were.
 async fn at_every_edge(scene: &Scene, part: &str, prepared: &Database<'_>) -> usize {
-    for edge in 1_usize.. {
+    for edge in edges::to_try() {
         let database = prepared.copy().await;
         let mut told = scene.0.clone();
         told.extend([

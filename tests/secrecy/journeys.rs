@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use cpv_consent::emulator::Answer;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cpv_consent::emulator::{Answer, Failure, Rule};
 use cpv_consent::{
-    Callback, ClientCredential, LocalKey, Reqwest, Resource, ResponseMode, Sealed, store,
+    Callback, ClaimsChallenge, ClientCredential, LocalKey, Remedy, Reqwest, Resource, ResponseMode,
+    Sealed, store,
 };
+use http::HeaderMap;
+use http::header::WWW_AUTHENTICATE;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use crate::logs;
@@ -127,6 +132,39 @@ async fn a_certificate_leaves_no_secret_anywhere() {
     witness.assert_silent();
     let named = |secret: &crate::searcher::Secret| secret.name == "client_assertion";
     assert!(witness.secrets().iter().any(named), "assertions were searched for");
+}
+
+const DEMANDED: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"canary-of-claims"}}}"#;
+
+fn challenge() -> ClaimsChallenge {
+    let claims = STANDARD.encode(DEMANDED);
+    let value = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
+    let headers = HeaderMap::from_iter([(WWW_AUTHENTICATE, value.parse().expect("a header"))]);
+    ClaimsChallenge::from_headers(&headers).expect("well formed").expect("a challenge")
+}
+
+#[tokio::test]
+async fn what_is_demanded_of_a_person_is_shown_nowhere() {
+    // R-137
+    let witness = Witness::new().await;
+    witness.plant("claims", "canary-of-claims");
+    let (world, broker) = (&witness.world, witness.broker().await);
+    witness.onboard(&broker).await;
+    let partner = broker.partner(world.contoso);
+    let request = partner.token(Resource::Graph).satisfying(&challenge());
+    witness.show("token request", &request);
+    let claims = DEMANDED.replace('"', r#"\""#);
+    let body = format!(r#"{{"error":"interaction_required","claims":"{claims}"}}"#);
+    world.entra.fail_tokens(Rule::any(), Failure::reply(400, "application/json", body));
+    let error = witness.fault(request.await);
+    let Remedy::AskConsentAgain { claims: Some(claims) } = error.remedy() else {
+        panic!("{error:?}")
+    };
+    assert_eq!(claims, DEMANDED, "it is for the host to pass on");
+    let request = partner.request_consent(world.account()).claims(claims);
+    witness.begin(request.login_hint(world.admin.name.as_str())).await;
+    witness.show("broker at work", &broker);
+    witness.assert_silent();
 }
 
 #[tokio::test]

@@ -93,6 +93,21 @@ fn a_credential_that_is_refused_twice_in_a_row_opens_it_and_one_probe_closes_it(
 }
 
 #[test]
+fn one_partner_never_opens_it_however_often_its_tenant_refuses() {
+    //
+    let (_clock, circuit) = circuit();
+    for _ in 0..100 {
+        for cause in ALL {
+            assert_eq!(meets(&circuit, home(1), cause), None, "{cause}");
+            assert_eq!(meets(&circuit, customer(1, 1), cause), None, "{cause}");
+        }
+    }
+    assert_eq!(circuit.check(home(2)), Ok(()));
+    let turn = meets(&circuit, home(2), Cause::CredentialRejected);
+    assert_eq!(turn, Some(Turn::Opened(Cause::CredentialRejected)), "another's tenant agrees");
+}
+
+#[test]
 fn a_success_in_between_clears_what_spoke_against_the_application() {
     let (_clock, circuit) = circuit();
     for _ in 0..100 {

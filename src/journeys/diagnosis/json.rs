@@ -1,5 +1,7 @@
 //! A diagnosis as a program reads it.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 use super::shown::moment;
@@ -11,7 +13,7 @@ use crate::model::scope::{Scope, Scopes};
 use crate::model::tenant::{ClientId, TenantId};
 
 /// The members of the JSON form; what is not known is `null`.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Members<'d> {
     basis: Basis,
     works: bool,
@@ -36,7 +38,7 @@ struct Members<'d> {
     seen_at: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct ConsentMembers {
     healthy: Option<bool>,
     state: &'static str,
@@ -48,13 +50,26 @@ struct ConsentMembers {
 
 impl Serialize for Diagnosis {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.members().serialize(to)
+    }
+}
+
+/// The error itself may hold the words of whoever froze, or of a host's own store.
+impl fmt::Debug for Diagnosis {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.members().fmt(out)
+    }
+}
+
+impl Diagnosis {
+    fn members(&self) -> Members<'_> {
         let refusal = self.refusal.as_ref();
         let from_text = self.basis == Basis::Text;
         let missing_scopes = match &self.missing {
             Some(Missing::Scopes(scopes)) => names(scopes),
             _ => Vec::new(),
         };
-        let members = Members {
+        Members {
             basis: self.basis,
             works: self.works(),
             whose_turn: self.whose_turn(),
@@ -76,8 +91,7 @@ impl Serialize for Diagnosis {
             trace_id: self.trace_id(),
             entra_time: refusal.and_then(EntraError::timestamp),
             seen_at: (!from_text).then(|| moment(self.seen_at)),
-        };
-        members.serialize(to)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Pasted {
 
 impl Pasted {
     pub(super) fn read(text: &str) -> Self {
-        let text = start_of(text).to_ascii_lowercase();
+        let text = start_within(text, LONGEST).to_ascii_lowercase();
         let codes = numbers_in(&text.replace("aadsts", "AADSTS"));
         let refusal = Refusal {
             error: error_in(&text).unwrap_or(ASSUMED).to_owned(),
@@ -37,9 +37,12 @@ const ASSUMED: &str = "invalid_grant";
 /// No message of Entra's comes near.
 const LONGEST: usize = 64 * 1024;
 const MOST_IDS: usize = 16;
+/// Within so many bytes behind a label its id ends, in every form that Entra prints.
+const BEHIND: usize = 64;
+const MOST_LABELS: usize = LONGEST / BEHIND;
 
-fn start_of(text: &str) -> &str {
-    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end));
+fn start_within(text: &str, longest: usize) -> &str {
+    let end = (0..=text.len().min(longest)).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
@@ -61,11 +64,17 @@ fn ids_in(text: &str) -> Vec<String> {
 
 /// The first id that follows a label, whatever stands between: `Trace ID: …`, `"trace_id":"…"`.
 fn labelled(text: &str, label: &str, fits: impl Fn(&str) -> bool) -> Option<String> {
-    text.match_indices(label).find_map(|(at, _)| {
-        let rest = text[at + label.len()..].trim_start_matches([' ', '_', '-']);
+    behind(text, label).find_map(|rest| {
+        let rest = rest.trim_start_matches([' ', '_', '-']);
         let mut words = words_in(rest.strip_prefix("id").unwrap_or(rest));
         words.next().filter(|word| fits(word)).map(str::to_owned)
     })
+}
+
+/// What stands close behind each label: no more in all than the longest text holds.
+fn behind<'t>(text: &'t str, label: &'t str) -> impl Iterator<Item = &'t str> {
+    let labels = text.match_indices(label).take(MOST_LABELS);
+    labels.map(move |(at, _)| start_within(&text[at + label.len()..], BEHIND))
 }
 
 fn words_in(text: &str) -> impl Iterator<Item = &str> {
@@ -128,6 +137,22 @@ mod tests {
         assert_eq!(refusal("aadsts50076?").cause(), Cause::MfaRequired);
         assert_eq!(refusal("server_error AADSTS700082").cause(), Cause::Transient);
         assert!(Pasted::read("nothing at all").refusal.is_none());
+    }
+
+    #[test]
+    fn of_a_text_full_of_labels_no_more_is_looked_at_than_it_holds() {
+        //
+        let labels = "trace".repeat(LONGEST);
+        for text in [start_within(&labels, LONGEST), "trace: é trace", "trace", &"é".repeat(99)] {
+            let looked: usize = behind(text, "trace").map(str::len).sum();
+            assert!(looked <= text.len().max(LONGEST), "{looked} of {}", text.len());
+            assert!(behind(text, "trace").all(|rest| rest.len() <= BEHIND));
+        }
+        assert_eq!(behind("trace: é trace", "trace").collect::<Vec<_>>(), [": é trace", ""]);
+        let found = format!("AADSTS65001 {} Trace ID: {TRACE}", "TRACE of a log\n".repeat(99));
+        assert_eq!(refusal(&found).trace_id(), Some(TRACE), "a log has many that are none");
+        let late = format!("AADSTS65001 Trace ID: {}{TRACE}", " ".repeat(BEHIND));
+        assert_eq!(refusal(&late).trace_id(), None);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::{Basis, Diagnosis, Health};
 use crate::error::{Error, Party};
 use crate::model::consent::ConsentState;
 use crate::model::entra_error::Cause;
+use crate::model::registration::CredentialError;
+use crate::storage::keyring::KeyError;
+use crate::storage::store::StoreError;
 
 /// A plain block, one line for each thing.
 impl fmt::Display for Diagnosis {
@@ -75,12 +78,19 @@ impl Diagnosis {
         }
     }
 
-    /// What Entra said has lines of its own.
+    /// What Entra said has lines of its own; what a person or a host's own code said has none.
     pub(super) fn what_happened(&self) -> Option<String> {
-        match &self.failure {
-            Some(Error::Entra { .. }) | None => None,
-            Some(error) => Some(on_one_line(&error.to_string())),
-        }
+        let what = match self.failure.as_ref()? {
+            Error::Entra { .. } => return None,
+            Error::Frozen { freeze } | Error::FreezeUnsaved { freeze, .. } => {
+                format!("no token is handed out until the freeze {} is lifted", freeze.name())
+            }
+            Error::Credential(error) => of_credential(error).to_owned(),
+            Error::Store(error) => of_store(error).to_owned(),
+            Error::Key { error, .. } => of_key(error),
+            error => error.to_string(),
+        };
+        Some(on_one_line(&what))
     }
 
     fn cause_in_words(&self, cause: Cause) -> String {
@@ -139,6 +149,37 @@ fn consent_in_words(
             let next = moment(pause.next_probe());
             write!(out, "consent suspended since {since}: {cause}; tried again at {next}")
         }
+    }
+}
+
+const fn of_credential(error: &CredentialError) -> &'static str {
+    match error {
+        CredentialError::Certificate(_) => "the application's certificate cannot be used",
+        CredentialError::Signing => "the application's key did not sign",
+        CredentialError::Unavailable { .. } => "the application's credential is out of reach",
+        CredentialError::Withheld { .. } => "the application's credential is withheld",
+        CredentialError::NoneListed => "the application has no credential",
+    }
+}
+
+const fn of_store(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Conflict => "the record was changed by another writer",
+        StoreError::Unavailable { .. } => "the store is unavailable",
+        StoreError::Full => "the store is full",
+        StoreError::ReadOnly => "the store is read only",
+        StoreError::Damaged { .. } => "the store is damaged",
+        StoreError::Unfit { .. } => "the store cannot keep this record",
+        StoreError::Unusable { .. } => "the store cannot be used",
+    }
+}
+
+fn of_key(error: &KeyError) -> String {
+    match error {
+        KeyError::Unavailable { id, .. } => format!("key {id} is out of reach"),
+        KeyError::Forbidden { id, .. } => format!("key {id} may not be used"),
+        KeyError::Gone { id, .. } => format!("key {id} is gone"),
+        error => error.to_string(),
     }
 }
 

@@ -67,17 +67,37 @@ fn failures_that_lie_apart_are_everyday_life() {
 }
 
 #[test]
-fn it_is_over_once_nobody_new_has_failed_for_the_window() {
+fn it_is_over_once_fewer_have_joined_within_the_window_than_would_raise_it() {
+    // F-33
     let (clock, fleet) = fleet(200);
     fail(&fleet, 0..30);
     clock.advance(WINDOW / 2);
-    assert_eq!(fail(&fleet, 30..31), [Verdict::Held]);
+    assert_eq!(fail(&fleet, 30..51), [Verdict::Held; 21]);
     clock.advance(WINDOW);
-    assert_eq!(fail(&fleet, 25..26), [Verdict::Held], "the last joined half a window ago");
+    assert_eq!(fail(&fleet, 25..26), [Verdict::Held], "a tenth joined half a window ago");
     clock.advance(Duration::from_secs(1));
     assert!(fleet.saw(tenant(0)), "over");
     assert!(!fleet.saw(tenant(0)), "said once");
     assert!(all_written(&fail(&fleet, 20..40)));
+}
+
+#[test]
+fn newcomers_that_are_everyday_life_do_not_prolong_it() {
+    // F-33
+    let (clock, fleet) = guarded(FleetGuard::new(10, 3), 200);
+    assert_eq!(fail(&fleet, 0..21)[20], Verdict::Alarm { leaving: 21, of: 200 });
+    for number in 21..40 {
+        clock.advance(WINDOW / 20);
+        assert_eq!(fail(&fleet, number..=number), [Verdict::Held], "{number}");
+    }
+    clock.advance(WINDOW / 20);
+    assert_eq!(fail(&fleet, 40..41), [Verdict::Held]);
+    clock.advance(Duration::from_secs(1));
+    assert!(fleet.saw(tenant(0)), "twenty joined within the window, as many as may leave");
+    for number in 41..100 {
+        clock.advance(WINDOW / 19);
+        assert!(all_written(&fail(&fleet, number..=number)), "{number}");
+    }
 }
 
 #[test]

@@ -5,6 +5,9 @@
 //! proven. One that was refused is set aside for a while that grows, then tried again in the same
 //! way: a new secret takes minutes to reach all of Entra. So two valid credentials never fail a
 //! request, and a wrong one costs a request now and then (F-34).
+//!
+//! One tenant's answer never condemns a credential for all: a proven one is set aside by its second
+//! refusal without a success in between, and is hoped for also then.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +41,9 @@ struct State {
 struct Entry {
     listed: Arc<Listed>,
     trust: Trust,
+    /// Refusals since it was taken last, before it was set aside for them.
+    doubts: u32,
+    was_taken: bool,
     refusals: u32,
     refused_at: Duration,
 }
@@ -129,7 +135,7 @@ impl Wallet {
     }
 
     /// The credential for a request, leaving out those that it has met a failure with. Once it has,
-    /// nothing is hoped for from one that is set aside.
+    /// nothing is hoped for from one that is set aside, unless Entra has ever taken it.
     pub(super) fn choose(self: &Arc<Self>, care: Care, passed: &[Arc<Listed>]) -> Option<Choice> {
         let now = self.clock.monotonic();
         let mut state = self.state();
@@ -137,7 +143,7 @@ impl Wallet {
         let is_left = |entry: &Entry| !passed.iter().any(|one| Arc::ptr_eq(one, &entry.listed));
         let mut left: Vec<&mut Entry> =
             state.entries.iter_mut().filter(|entry| is_left(entry)).collect();
-        let proven = left.iter().position(|entry| entry.trust == Trust::Proven);
+        let proven = proven_in(&left, care);
         let ahead = left[..proven.unwrap_or_default()].iter_mut();
         let untried = ahead.filter(|_| care == Care::MayTry).find(|entry| entry.may_be_tried(now));
         if let Some(entry) = untried {
@@ -148,8 +154,9 @@ impl Wallet {
         }
         let free = || left.iter().position(|entry| entry.is_free(now));
         let oldest = || {
-            let refused = left.iter().enumerate().min_by_key(|(_, entry)| entry.refused_at);
-            refused.map(|(index, _)| index).filter(|_| passed.is_empty())
+            let hoped_for = |entry: &Entry| passed.is_empty() || entry.was_taken;
+            let refused = left.iter().enumerate().filter(|(_, entry)| hoped_for(entry));
+            refused.min_by_key(|(_, entry)| entry.refused_at).map(|(index, _)| index)
         };
         let index = proven.or_else(free).or_else(oldest)?;
         Some(Choice { listed: left[index].listed.clone(), edition, _trial: None })
@@ -162,6 +169,7 @@ impl Wallet {
             let began = std::mem::replace(&mut state.began, true);
             let Some(entry) = state.find(listed) else { return };
             let before = std::mem::replace(&mut entry.trust, Trust::Proven);
+            (entry.doubts, entry.was_taken) = (0, true);
             let refusals = std::mem::take(&mut entry.refusals);
             before != Trust::Proven && (began || refusals > 0)
         };
@@ -170,7 +178,20 @@ impl Wallet {
         }
     }
 
-    /// It was refused or cannot be shown: others are preferred for so long, or for longer each time.
+    /// A tenant has refused it. That of a single one does not outweigh that others have taken it.
+    pub(super) fn refused(&self, listed: &Arc<Listed>, because: String) {
+        let is_doubt = {
+            let mut state = self.state();
+            let Some(entry) = state.find(listed) else { return };
+            entry.doubts += 1;
+            entry.trust == Trust::Proven && entry.doubts < ENOUGH
+        };
+        if !is_doubt {
+            self.set_aside(listed, because, None);
+        }
+    }
+
+    /// It is refused or cannot be shown: others are preferred for so long, or for longer each time.
     pub(super) fn set_aside(&self, listed: &Arc<Listed>, because: String, pause: Option<Duration>) {
         let now = self.clock.monotonic();
         let is_news = {
@@ -180,7 +201,7 @@ impl Wallet {
             let pause = pause.unwrap_or_else(|| entry.growing_pause());
             entry.trust = Trust::Aside { until: now + pause };
             entry.refusals += u32::from(!was_aside);
-            entry.refused_at = now;
+            (entry.doubts, entry.refused_at) = (0, now);
             !was_aside
         };
         if is_news {
@@ -208,7 +229,8 @@ impl Entry {
             supplied: Arc::default(),
             ending: Ending::default(),
         });
-        Self { listed, trust: Trust::Untried, refusals: 0, refused_at: Duration::ZERO }
+        let (trust, refused_at) = (Trust::Untried, Duration::ZERO);
+        Self { listed, trust, doubts: 0, was_taken: false, refusals: 0, refused_at }
     }
 
     /// The same credential made anew may have another name, or another way to its key.
@@ -248,6 +270,16 @@ impl Listed {
     }
 }
 
+/// The proven one to be shown. What is good for one try only prefers one that nobody doubts.
+fn proven_in(entries: &[&mut Entry], care: Care) -> Option<usize> {
+    let first = |most: u32| {
+        let fits = |entry: &&mut Entry| entry.trust == Trust::Proven && entry.doubts <= most;
+        entries.iter().position(fits)
+    };
+    let undoubted = first(0).filter(|_| care == Care::Sure);
+    undoubted.or_else(|| first(u32::MAX))
+}
+
 impl Drop for Trial {
     fn drop(&mut self) {
         let mut state = self.wallet.state();
@@ -267,5 +299,7 @@ impl fmt::Debug for Wallet {
     }
 }
 
+/// So many refusals in a row condemn what was taken before.
+const ENOUGH: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
