@@ -65,6 +65,17 @@ pub enum Error {
         /// When the next ask makes a request again.
         until: SystemTime,
     },
+    /// Partner Center refused two tokens of this partner, one after the other, since they were made
+    /// without a second factor. Tokens for other APIs and for customers go on.
+    #[error("partner center is not used for partner {partner}: it misses a second factor")]
+    PartnerCenterSuspended {
+        /// The partner.
+        partner: TenantId,
+        /// Since when.
+        since: SystemTime,
+        /// When the next ask has Partner Center say whether it takes a new token.
+        until: SystemTime,
+    },
     /// Somebody of the vendor keeps these tokens back until the freeze is lifted.
     #[error("no token is handed out: {freeze}")]
     Frozen {
@@ -228,9 +239,10 @@ impl Error {
         match self {
             Self::Entra { partner, tenant, error } => entra_remedy(*partner, *tenant, error),
             Self::Refused(refused) => refused_remedy(refused),
-            Self::NoConsent { .. } | Self::IdToken(_) | Self::Callback(_) => {
-                Remedy::AskConsentAgain { claims: None }
-            }
+            Self::NoConsent { .. }
+            | Self::PartnerCenterSuspended { .. }
+            | Self::IdToken(_)
+            | Self::Callback(_) => Remedy::AskConsentAgain { claims: None },
             // Nothing stands yet that could be lost.
             Self::Damaged { kind: "pending" | "found", .. } => {
                 Remedy::AskConsentAgain { claims: None }

@@ -13,6 +13,7 @@ use crate::model::cloud::Realm;
 use crate::model::consent::{
     Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
 };
+use crate::model::enforcement::Enforcement;
 use crate::model::scope::Scopes;
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId, UserId};
@@ -132,6 +133,7 @@ fn consent(partner: TenantId, length: usize) -> StoredConsent {
         confirmed_at: UNIX_EPOCH,
         token_issued_at: UNIX_EPOCH,
         state: ConsentState::Live,
+        enforcement: Enforcement::default(),
     };
     let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
     StoredConsent { consent, token: Some(StoredToken(token)) }

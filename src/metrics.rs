@@ -11,6 +11,7 @@
 //! | `cpv_consent_refusals_total` | counter | `resource`, `cause`, `purpose` | exchanges that Entra refused |
 //! | `cpv_consent_degradations_total` | counter | `kind` | what went on without a part of itself, or stopped in part |
 //! | `cpv_consent_state_changes_total` | counter | `from`, `to` | consents that moved |
+//! | `cpv_consent_partner_center_total` | counter | `use` | partners for whom Partner Center is not used, or again |
 //! | `cpv_consent_consents_total` | counter | `step` | flows, by how far they came |
 //! | `cpv_consent_freezes` | gauge | `scope` | freezes that hold in this process |
 //!
@@ -103,6 +104,12 @@ impl Observer for Meter {
             Event::StateChanged { from, to, .. } => {
                 counter!(STATE_CHANGES, "from" => state(from), "to" => state(to)).increment(1);
             }
+            Event::PartnerCenterSuspended { .. } => {
+                counter!(PARTNER_CENTER, "use" => "suspended").increment(1);
+            }
+            Event::PartnerCenterResumed { .. } => {
+                counter!(PARTNER_CENTER, "use" => "resumed").increment(1);
+            }
             Event::Frozen { scope, .. } => gauge!(FREEZES, "scope" => scope.as_str()).increment(1),
             Event::Lifted { scope, .. } => gauge!(FREEZES, "scope" => scope.as_str()).decrement(1),
             _ => {}
@@ -164,6 +171,7 @@ fn describe() {
     describe_counter!(REFUSALS, "exchanges that Entra refused, by cause");
     describe_counter!(DEGRADATIONS, "what went on without a part, or stopped in part, by kind");
     describe_counter!(STATE_CHANGES, "consents that moved from one state to another");
+    describe_counter!(PARTNER_CENTER, "partners for whom Partner Center is not used, or again");
     describe_counter!(CONSENTS, "consent flows, by how far they came");
     describe_gauge!(FREEZES, "freezes that hold in this process");
 }
@@ -174,5 +182,6 @@ const ROTATIONS: &str = "cpv_consent_rotations_total";
 const REFUSALS: &str = "cpv_consent_refusals_total";
 const DEGRADATIONS: &str = "cpv_consent_degradations_total";
 const STATE_CHANGES: &str = "cpv_consent_state_changes_total";
+const PARTNER_CENTER: &str = "cpv_consent_partner_center_total";
 const CONSENTS: &str = "cpv_consent_consents_total";
 const FREEZES: &str = "cpv_consent_freezes";

@@ -17,6 +17,7 @@ use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::authorization::ResponseMode;
 use crate::protocol::challenge::ClaimsChallenge;
+use crate::protocol::partner_center::MfaMissing;
 
 impl Broker {
     /// The vendor's own door to a partner.
@@ -100,6 +101,31 @@ impl<'b> Partner<'b> {
         self.examine(self.tenant, resource).await
     }
 
+    /// Partner Center has refused this token, since it was made without a second factor: see
+    /// [`MfaMissing::in_reply`]. The answer is another token, to make the call once more with. When
+    /// that one is refused too, report it likewise: then Partner Center is not used for this partner
+    /// any more, in any process, and [`Error::PartnerCenterSuspended`] says that the partner must
+    /// consent again. Tokens for other APIs and for customers go on.
+    ///
+    /// However many callers report the same token, it counts once. A minute later at the earliest,
+    /// then after pauses that grow to six hours, whoever asks next has Partner Center say whether it
+    /// takes a new token (`ValidateMfa`); if so, or once the partner has consented anew, it is used
+    /// again. That some call was served proves nothing: Partner Center refuses a share of them.
+    ///
+    /// # Errors
+    /// [`Error::PartnerCenterSuspended`]; [`Error::TokenRefused`] for a minute after it was lifted;
+    /// [`Error::Setting`] for a token that is not for Partner Center at the partner's own tenant; else
+    /// as [`token`](Self::token).
+    pub async fn report_mfa_missing(
+        &self,
+        refused: &Token,
+        missing: MfaMissing,
+    ) -> Result<Token, Error> {
+        let MfaMissing = missing;
+        let ask = self.request(self.tenant, Resource::PartnerCenter).ask;
+        self.broker.exchange.mfa_missing(ask, refused).await
+    }
+
     async fn examine(&self, tenant: TenantId, resource: Resource) -> Result<Diagnosis, Error> {
         self.broker.diagnostics.examine(self.request(tenant, resource).ask).await
     }
@@ -141,7 +167,8 @@ impl<'b> Partner<'b> {
     /// and whether today's policy would take it. What could not be found out is said to be unknown.
     ///
     /// It changes the consent only as any use does: each redemption may replace the refresh token,
-    /// and a refusal may suspend it. A consent that pauses, or is over, is not redeemed.
+    /// and a refusal may suspend it. What Partner Center says is remembered as if you had
+    /// [reported](Self::report_mfa_missing) it. A consent that pauses, or is over, is not redeemed.
     ///
     /// Source: Partner Center, "Test the partner security requirements".
     ///

@@ -7,6 +7,8 @@
 mod age;
 #[path = "exchange/asking.rs"]
 mod asking;
+#[path = "exchange/enforcing.rs"]
+mod enforcing;
 #[path = "exchange/failures.rs"]
 mod failures;
 #[path = "exchange/moody.rs"]
@@ -15,6 +17,8 @@ mod moody;
 mod processes;
 #[path = "exchange/saving.rs"]
 mod saving;
+#[path = "exchange/withdrawal.rs"]
+mod withdrawal;
 mod world;
 
 use cpv_consent::emulator::Grant;

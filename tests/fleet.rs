@@ -51,4 +51,5 @@ on_every_store! {
     a_hundred_processes_take_their_turns,
     hosts_whose_dates_are_wrong_by_an_hour_wait_for_each_other,
     a_lease_that_is_lost_costs_a_request_and_nothing_else,
+    after_a_withdrawal_nothing_comes_from_another_process,
 }

@@ -3,11 +3,17 @@
 //! The sheet is written from Microsoft's page on error codes, not from the crate's own table, and
 //! each row goes over the wire: the emulator refuses, the broker judges.
 
+#![allow(unreachable_pub)] // its modules are of one program
+
+#[path = "rows/doors.rs"]
+mod doors;
 mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cpv_consent::emulator::{Failure, Rule, Scripted};
+use cpv_consent::store::{Memory, Store};
 use cpv_consent::{Broker, ConsentState, Error, Remedy, Resource, TenantId};
 use world::{GRAPH, HOUR, World};
 
@@ -179,6 +185,7 @@ fn spellings(number: u32) -> impl Iterator<Item = (u16, &'static str, Option<&'s
 
 struct Scene {
     world: World,
+    store: Arc<dyn Store>,
     broker: Broker,
 }
 
@@ -192,8 +199,9 @@ struct Onboarded {
 impl Scene {
     async fn new() -> Self {
         let world = World::new().await;
-        let broker = world.broker().await;
-        Self { world, broker }
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let broker = world.builder(store.clone()).build().await.expect("a broker");
+        Self { world, store, broker }
     }
 
     async fn partner(&self, name: &str) -> Onboarded {

@@ -109,11 +109,11 @@ struct Shared {
 
 impl Shared {
     fn broker(self, policy: Policy, probe_path: String, limits: Limits) -> Broker {
-        let (sweeper, exchange) = (self.sweeper(), self.exchange(limits));
+        let (sweeper, exchange) = (self.sweeper(), self.exchange(limits, probe_path.clone()));
         let admission = Arc::new(Admission { app: self.app.clone(), policy: policy.clone() });
         Broker {
             transfer: self.transfer(admission.clone()),
-            verifier: self.verifier(admission, &exchange, probe_path.clone()),
+            verifier: self.verifier(admission, &exchange),
             onboarding: self.onboarding(policy, probe_path),
             diagnostics: self.diagnostics(exchange.clone()),
             exchange,
@@ -145,7 +145,7 @@ impl Shared {
         })
     }
 
-    fn exchange(&self, limits: Limits) -> Exchange {
+    fn exchange(&self, limits: Limits, probe_path: String) -> Exchange {
         Exchange::new(Tools {
             app: self.app.clone(),
             cache: self.cache.clone(),
@@ -153,6 +153,8 @@ impl Shared {
             ledger: self.ledger.clone(),
             endpoint: self.speech.endpoint.clone(),
             id_tokens: self.speech.id_tokens.clone(),
+            partner_center: self.partner_center(),
+            probe_path,
             standings: self.standings.clone(),
             watch: self.watch(),
             freezes: self.freezes.clone(),
@@ -203,20 +205,13 @@ impl Shared {
         PartnerCenter::new(self.speech.wire.clone(), self.app.cloud().clone())
     }
 
-    fn verifier(
-        &self,
-        admission: Arc<Admission>,
-        exchange: &Exchange,
-        probe_path: String,
-    ) -> Verifier {
+    fn verifier(&self, admission: Arc<Admission>, exchange: &Exchange) -> Verifier {
         Verifier {
             admission,
-            probe_path,
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             exchange: exchange.clone(),
             id_tokens: self.speech.id_tokens.clone(),
-            partner_center: Arc::new(self.partner_center()),
         }
     }
 

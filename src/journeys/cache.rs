@@ -43,6 +43,11 @@ impl CacheKey {
     ) -> Self {
         Self { partner, generation, tenant, resource, claims: None, instead: false }
     }
+
+    /// Whether it asks for a token that Partner Center's enforcement of the second factor concerns.
+    pub(crate) fn is_for_office(&self) -> bool {
+        self.tenant == self.partner && self.resource == Resource::PartnerCenter
+    }
 }
 
 /// Where a token lies: the same ask finds the same place, and no other does.

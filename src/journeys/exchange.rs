@@ -35,10 +35,12 @@ use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::challenge::ClaimsChallenge;
 use crate::protocol::id_token::IdTokenVerifier;
+use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Held, Ledger, LedgerError};
 
+mod enforcing;
 mod hand_out;
 mod lane;
 mod manners;
@@ -102,6 +104,8 @@ pub(crate) struct Tools {
     pub(crate) ledger: Ledger,
     pub(crate) endpoint: Arc<TokenEndpoint>,
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
+    pub(crate) partner_center: PartnerCenter,
+    pub(crate) probe_path: String,
     pub(crate) standings: Arc<Standings>,
     pub(crate) watch: Watch,
     pub(crate) freezes: Freezes,
@@ -143,7 +147,17 @@ impl Exchange {
         }))
     }
 
+    /// A flight that began before Partner Center refused a token says nothing of another one: whoever
+    /// was on it takes the next.
     async fn fly(&self, trip: &Trip) -> Landing {
+        let landing = self.fly_once(trip).await;
+        match (&landing, self.0.since_refused(trip)) {
+            (Err(Error::Superseded { .. }), Some(next)) => Box::pin(self.fly_once(&next)).await,
+            _ => landing,
+        }
+    }
+
+    async fn fly_once(&self, trip: &Trip) -> Landing {
         if trip.partner == trip.tenant {
             return self.fly_own(trip).await;
         }
@@ -197,8 +211,11 @@ impl Exchange {
         let partner = consent.partner;
         let resource = Resource::PartnerCenter;
         let key = CacheKey::plain(partner, consent.generation, partner, resource);
-        if self.0.at_hand(&key).is_none() {
-            let trip = Trip { key, standing: trip.standing.clone(), motive: trip.motive.clone() };
+        let view = self.0.view(&key).filter(|view| view.generation == key.generation);
+        if let Some(standing) = view
+            && self.0.at_hand(&key).is_none()
+        {
+            let trip = Trip { key, standing, motive: trip.motive.clone() };
             let _told_by_events = Box::pin(self.fly_own(&trip)).await;
         }
     }
@@ -257,12 +274,14 @@ impl Desk {
         self.app.scopes().of(resource)
     }
 
-    /// What was frozen or replaced while a flight was under way stops its token too: it may have taken
-    /// long.
-    async fn admit_landed(&self, partner: TenantId, token: &Token) -> Result<(), Error> {
+    /// What was frozen, replaced or suspended while a flight was under way stops its token too: it may
+    /// have taken long.
+    async fn admit_landed(&self, key: &CacheKey, token: &Token) -> Result<(), Error> {
+        let partner = key.partner;
         let standing = self.standing(partner).await?;
         standing.admit(partner, None)?;
-        if !Arc::ptr_eq(&standing, token.standing()) {
+        self.check_enforced(key)?;
+        if !self.view(key).is_some_and(|view| Arc::ptr_eq(&view, token.standing())) {
             return Err(Error::Superseded { partner });
         }
         self.freezes.admit(partner, standing.account())

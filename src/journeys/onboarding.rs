@@ -235,7 +235,11 @@ impl Desk {
         self.standings.forget(found.partner); // also after a write of which nothing is known
         let next = built?;
         self.sharing.drop_partner(next.consent.partner).await;
-        Ok(self.settled(next.consent))
+        let consent = self.settled(next.consent);
+        if ground.is_suspended_by_office() {
+            self.observers.tell(&Event::PartnerCenterResumed { partner: consent.partner });
+        }
+        Ok(consent)
     }
 
     fn check_partner(&self, partner: TenantId) -> Result<(), Refused> {

@@ -3,6 +3,9 @@
 //! Every hand-out asks here first. A view stays until its consent is seen to change: by a write of
 //! this process, or by a read of what others have changed (`watch`). Each token knows the view under
 //! which it was fetched, so a view that holds no longer takes all of its tokens with it.
+//!
+//! Partner Center's tokens have a view of their own: what Partner Center makes of them concerns no
+//! other API and no customer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,6 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Absence, Error};
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
+use crate::model::enforcement::Enforcement;
 use crate::model::policy::Refused;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::ledger::Held;
@@ -56,7 +60,7 @@ impl Standing {
     }
 
     /// A generation alone may come again: once its row was lost, the count begins anew.
-    fn tells_the_same(&self, other: &Self) -> bool {
+    pub(crate) fn tells_the_same(&self, other: &Self) -> bool {
         (self.generation, &self.flow, &self.account, self.absence)
             == (other.generation, &other.flow, &other.account, other.absence)
     }
@@ -110,8 +114,58 @@ struct Views {
 #[derive(Debug)]
 struct View {
     standing: Arc<Standing>,
+    /// As Partner Center's tokens for the partner's own tenant see it.
+    office: Arc<Standing>,
+    enforcement: Enforcement,
     /// The mark of the row it was taken from.
     revision: Revision,
+}
+
+impl View {
+    /// What tells the same as the last view stays in place.
+    fn of(held: &Held<StoredConsent>, last: Option<&Self>) -> Self {
+        let consent = &held.record.consent;
+        let (seen, enforcement) = (Standing::of(consent), consent.enforcement);
+        let same = last.filter(|last| last.standing.tells_the_same(&seen));
+        let taken = same.filter(|last| !enforcement.outdates(last.enforcement));
+        let office =
+            taken.map_or_else(|| Arc::new(Standing::of(consent)), |last| last.office.clone());
+        let standing = same.map_or_else(|| Arc::new(seen), |last| last.standing.clone());
+        Self { standing, office, enforcement, revision: held.revision }
+    }
+
+    /// Whether a row at this mark says nothing new: an older one beside a view that holds, and one
+    /// that is no newer where something has changed since it was read.
+    fn outweighs(&self, revision: Revision, trust: u8) -> bool {
+        match trust {
+            HOLDS => self.standing.holds() && revision < self.revision,
+            _ => {
+                self.trust(DOUBTED);
+                revision <= self.revision
+            }
+        }
+    }
+
+    /// While Partner Center is not used, none of its tokens is handed out without asking for leave.
+    fn trust(&self, trust: u8) {
+        self.standing.trust(trust);
+        let is_suspended = self.enforcement.suspended().is_some();
+        self.office.trust(if is_suspended { DOUBTED } else { trust });
+    }
+
+    /// What does not go on in the `next` one is gone.
+    fn give_way(&self, next: &Self) {
+        for (last, next) in [(&self.standing, &next.standing), (&self.office, &next.office)] {
+            if !Arc::ptr_eq(last, next) {
+                last.trust(GONE);
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.standing.trust(GONE);
+        self.office.trust(GONE);
+    }
 }
 
 /// A moment between two changes: a row that was read before one may be older than it.
@@ -129,6 +183,17 @@ impl Standings {
         self.read().by_partner.get(&partner).map(|view| view.standing.clone())
     }
 
+    /// The last view of Partner Center's own tokens.
+    pub(crate) fn last_office(&self, partner: TenantId) -> Option<Arc<Standing>> {
+        self.read().by_partner.get(&partner).map(|view| view.office.clone())
+    }
+
+    /// How Partner Center takes the partner's tokens, as far as is known.
+    pub(crate) fn enforcement(&self, partner: TenantId) -> Enforcement {
+        let views = self.read();
+        views.by_partner.get(&partner).map(|view| view.enforcement).unwrap_or_default()
+    }
+
     /// The moment before a row is read.
     pub(crate) fn moment(&self) -> Moment {
         Moment(self.read().changes)
@@ -136,26 +201,26 @@ impl Standings {
 
     /// Takes a view of a row that was read after `moment`. It holds unless something has changed
     /// since then, which the row may or may not have shown. A row that tells what was known leaves
-    /// the view in place, and the tokens under it.
+    /// the view in place, and the tokens under it; so does one that was read too early to count.
     pub(crate) fn note(&self, held: &Held<StoredConsent>, moment: Moment) -> Arc<Standing> {
-        let consent = &held.record.consent;
-        let seen = Standing::of(consent);
+        let partner = held.record.consent.partner;
         let mut views = self.write();
         let trust = if views.changes == moment.0 { HOLDS } else { DOUBTED };
-        let last = views.by_partner.remove(&consent.partner).map(|view| view.standing);
-        let (same, other) = match last {
-            Some(last) if last.tells_the_same(&seen) => (Some(last), None),
-            last => (None, last),
-        };
-        other.inspect(|other| other.trust(GONE));
-        let standing = same.unwrap_or_else(|| Arc::new(seen));
-        standing.trust(trust);
-        let view = View { standing: standing.clone(), revision: held.revision };
-        views.by_partner.insert(consent.partner, view);
+        let last = views.by_partner.get(&partner);
+        if let Some(last) = last.filter(|last| last.outweighs(held.revision, trust)) {
+            return last.standing.clone();
+        }
+        let last = views.by_partner.remove(&partner);
+        let view = View::of(held, last.as_ref());
+        last.inspect(|last| last.give_way(&view));
+        view.trust(trust);
+        let standing = view.standing.clone();
+        views.by_partner.insert(partner, view);
         standing
     }
 
-    /// This process has replaced the row and left its generation, account and state as they were.
+    /// This process has replaced the row and left its generation, account, state and enforcement as
+    /// they were.
     pub(crate) fn moved(&self, partner: TenantId, from: Revision, to: Revision) {
         let mut views = self.write();
         let view = views.by_partner.get_mut(&partner).filter(|view| view.revision == from);
@@ -171,7 +236,7 @@ impl Standings {
         views.changes += 1;
         let view = views.by_partner.get(&partner);
         if let Some(view) = view.filter(|view| at.is_none_or(|at| at > view.revision)) {
-            view.standing.trust(DOUBTED);
+            view.trust(DOUBTED);
         }
     }
 
@@ -179,23 +244,21 @@ impl Standings {
     pub(crate) fn doubt_all(&self) {
         let mut views = self.write();
         views.changes += 1;
-        views.by_partner.values().for_each(|view| view.standing.trust(DOUBTED));
+        views.by_partner.values().for_each(|view| view.trust(DOUBTED));
     }
 
     /// Nothing is known of the partner any more.
     pub(crate) fn forget(&self, partner: TenantId) {
         let mut views = self.write();
         views.changes += 1;
-        if let Some(view) = views.by_partner.remove(&partner) {
-            view.standing.trust(GONE);
-        }
+        views.by_partner.remove(&partner).inspect(View::end);
     }
 
     /// Nothing is known of anybody any more: no token of before is handed out.
     pub(crate) fn forget_all(&self) {
         let mut views = self.write();
         views.changes += 1;
-        views.by_partner.drain().for_each(|(_, view)| view.standing.trust(GONE));
+        views.by_partner.drain().for_each(|(_, view)| view.end());
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Views> {

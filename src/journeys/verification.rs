@@ -1,7 +1,8 @@
 //! Whether what is held is what it should be: one consent looked at from every side, or all of them.
 //!
 //! A verification is a read. It redeems the refresh token as any use does, and asks Partner Center
-//! for its verdict; nothing else is changed by it.
+//! for its verdict, which is remembered as if a call of the host had met it; nothing else is changed
+//! by it.
 
 mod check;
 mod fleet;
@@ -19,7 +20,6 @@ use crate::model::policy::Refused;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::{AccountClaims, IdTokenVerifier};
-use crate::protocol::partner_center::PartnerCenter;
 use crate::storage::ledger::Ledger;
 
 pub use check::{Aspect, Check, Finding, Verdict, Verification};
@@ -29,12 +29,10 @@ pub use fleet::{Unverified, Verified, VerifyAll};
 #[derive(Debug, Clone)]
 pub(crate) struct Verifier {
     pub(crate) admission: Arc<Admission>,
-    pub(crate) probe_path: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) exchange: Exchange,
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
-    pub(crate) partner_center: Arc<PartnerCenter>,
 }
 
 /// What Entra answered for each registered API.
@@ -107,12 +105,12 @@ impl Verifier {
 
     /// Partner Center is asked whatever the policy believes; the other rung is the token's own `amr`.
     async fn mfa(&self, consent: &Consent, own: Option<&Shown>) -> Option<MfaFinding> {
-        let token = own?.token.secret();
-        let verdict = self.partner_center.mfa_verdict(token, &self.probe_path).await;
+        let token = &own?.token;
+        let verdict = self.exchange.mfa_verdict(consent.partner, token).await;
         let mut answers = vec![(MfaSource::PartnerCenter, verdict)];
         if self.admission.policy.believes(MfaSource::AccessToken) {
             let user = consent.user.id;
-            let amr = self.id_tokens.access_token_amr(token, consent.partner, user);
+            let amr = self.id_tokens.access_token_amr(token.secret(), consent.partner, user);
             answers.push((MfaSource::AccessToken, MfaAnswer::from_amr(amr.as_deref())));
         }
         let flow = SignInTime::between(consent.begun_at, consent.confirmed_at);

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{age, as_seconds, from_unix_seconds, unix_seconds};
+use super::enforcement::Enforcement;
 use super::entra_error::{Cause, Reach};
 use super::mfa::MfaProof;
 use super::scope::{Resource, Scopes};
@@ -36,6 +37,9 @@ pub struct Consent {
     #[serde(with = "as_seconds")]
     pub(crate) token_issued_at: SystemTime,
     pub(crate) state: ConsentState,
+    /// How Partner Center takes its tokens; versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "Enforcement::is_unfelt")]
+    pub(crate) enforcement: Enforcement,
 }
 
 impl Consent {
@@ -85,6 +89,14 @@ impl Consent {
     #[must_use]
     pub const fn state(&self) -> &ConsentState {
         &self.state
+    }
+
+    /// Since when Partner Center is not used by it, having refused two tokens one after the other for
+    /// want of a second factor; `None` while it is used. See
+    /// [`Partner::report_mfa_missing`](crate::Partner::report_mfa_missing).
+    #[must_use]
+    pub fn partner_center_suspended_since(&self) -> Option<SystemTime> {
+        self.enforcement.suspended().map(|(since, _)| since)
     }
 
     /// When the stored refresh token dies, unless it is replaced before: 90 days after its own
@@ -348,9 +360,18 @@ impl StoredConsent {
         next
     }
 
-    /// As it stands after it came in an export: to be proven by use, unless it was over there.
-    pub(crate) fn imported(&self, ours: Option<&Consent>, now: SystemTime) -> Self {
+    /// The same with what is known of Partner Center.
+    pub(crate) fn enforced(&self, enforcement: Enforcement) -> Self {
         let mut next = self.clone();
+        next.consent.enforcement = enforcement;
+        next
+    }
+
+    /// As it stands after it came in an export: to be proven by use, unless it was over there. What
+    /// Partner Center makes of it is known here, or not at all.
+    pub(crate) fn imported(&self, ours: Option<&Consent>, now: SystemTime) -> Self {
+        let same = ours.filter(|ours| ours.flow == self.consent.flow);
+        let mut next = self.enforced(same.map(|ours| ours.enforcement).unwrap_or_default());
         let withdrawn_at = ours.and_then(|ours| ours.withdrawn_at);
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(withdrawn_at);
         if let ConsentState::Live | ConsentState::Suspended(_) = next.consent.state {
@@ -370,6 +391,7 @@ impl StoredConsent {
         next.consent.generation = generation;
         next.consent.withdrawn_at = self.consent.withdrawn_at.max(Some(unix_seconds(at)));
         next.consent.state = ConsentState::Withdrawn { at };
+        next.consent.enforcement = Enforcement::default();
         next.token = None;
         next
     }

@@ -110,6 +110,18 @@ pub enum Event {
         /// After.
         to: ConsentState,
     },
+    /// Partner Center refused two tokens of this partner for want of a second factor: it is not used
+    /// for the partner any more. Tokens for other APIs and for customers go on.
+    PartnerCenterSuspended {
+        /// The partner.
+        partner: TenantId,
+    },
+    /// Partner Center is used again for this partner: it took a new token as one that was made with a
+    /// second factor, or the partner consented anew.
+    PartnerCenterResumed {
+        /// The partner.
+        partner: TenantId,
+    },
     /// The store refused a rotated token: it is kept in memory and its write is retried.
     Unsaved {
         /// The partner.

@@ -3,7 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod cloud;
 pub(crate) mod consent;
-#[cfg_attr(not(test), expect(dead_code, reason = "hand-outs do not ask it yet"))]
 pub(crate) mod enforcement;
 pub(crate) mod entra_error;
 pub(crate) mod event;

@@ -59,13 +59,13 @@ impl PartnerCenter {
     }
 
     /// Asks whether the user behind `token` proved a second factor. `probe_path` begins with `/`.
-    pub(crate) async fn mfa_verdict(&self, token: &AccessToken, probe_path: &str) -> MfaAnswer {
+    pub(crate) async fn mfa_verdict(&self, token: &AccessToken, probe_path: &str) -> MfaVerdict {
         let Some(request) = self.probe(token, probe_path) else {
-            return MfaAnswer::Unknown;
+            return MfaVerdict::NONE;
         };
         match self.wire.send(request).await {
-            Ok(reply) => verdict(&reply),
-            Err(_) => MfaAnswer::Unknown,
+            Ok(reply) => MfaVerdict::of(&reply),
+            Err(_) => MfaVerdict::NONE,
         }
     }
 
@@ -80,15 +80,28 @@ impl PartnerCenter {
     }
 }
 
-fn verdict(reply: &Response<Bytes>) -> MfaAnswer {
-    if MfaMissing::in_reply(reply.status(), reply.headers(), reply.body()).is_some() {
-        return MfaAnswer::Disproven;
-    }
-    match (statement(reply.headers()), reply.status().is_success()) {
-        (Some(false), _) => MfaAnswer::Disproven,
-        (Some(true), true) => MfaAnswer::Proven,
-        (None, true) => MfaAnswer::Unknown,
-        (_, false) => MfaAnswer::Unknown,
+/// What Partner Center says of the second factor behind a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MfaVerdict {
+    pub(crate) answer: MfaAnswer,
+    /// Whether it refused the call for want of one. It may say that there was none, and serve.
+    pub(crate) refused: bool,
+}
+
+impl MfaVerdict {
+    const NONE: Self = Self { answer: MfaAnswer::Unknown, refused: false };
+
+    fn of(reply: &Response<Bytes>) -> Self {
+        let refusal = MfaMissing::in_reply(reply.status(), reply.headers(), reply.body());
+        let refused = refusal.is_some();
+        let answer = match (statement(reply.headers()), reply.status().is_success()) {
+            _ if refused => MfaAnswer::Disproven,
+            (Some(false), _) => MfaAnswer::Disproven,
+            (Some(true), true) => MfaAnswer::Proven,
+            (None, true) => MfaAnswer::Unknown,
+            (_, false) => MfaAnswer::Unknown,
+        };
+        Self { answer, refused }
     }
 }
 
@@ -137,7 +150,7 @@ mod tests {
         PartnerCenter::new(Wire::new(http, Arc::new(VirtualClock::default())), cloud)
     }
 
-    async fn answer(reply: ResponseTemplate) -> MfaAnswer {
+    async fn answer(reply: ResponseTemplate) -> MfaVerdict {
         let server = MockServer::start().await;
         Mock::given(method("GET"))
             .and(path("/v1/customers"))
@@ -185,12 +198,24 @@ mod tests {
             (status(302).insert_header("location", "/v1/customers?size=1"), None),
         ] {
             let shown = format!("{reply:?}");
-            let answer = match answer(reply).await {
+            let verdict = answer(reply).await;
+            let answer = match verdict.answer {
                 MfaAnswer::Proven => Some(true),
                 MfaAnswer::Disproven => Some(false),
                 MfaAnswer::Unknown => None,
             };
             assert_eq!(answer, expected, "{shown}");
+            assert!(!verdict.refused || answer == Some(false), "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_served_is_not_refused_whatever_is_said_of_it() {
+        let missing = ResponseTemplate::new(401).set_body_string(r#"{"code":"900421"}"#);
+        assert!(answer(missing).await.refused);
+        assert!(answer(saying(401, "false")).await.refused);
+        for reply in [saying(200, "false"), saying(403, "false"), ResponseTemplate::new(401)] {
+            assert!(!answer(reply).await.refused);
         }
     }
 
@@ -245,7 +270,7 @@ mod tests {
         let token = AccessToken::new("at").expect("plain");
         let nobody = partner_center("http://127.0.0.1:1");
         let verdict = nobody.mfa_verdict(&token, PartnerCenter::PROBE).await;
-        assert!(matches!(verdict, MfaAnswer::Unknown));
+        assert_eq!(verdict, MfaVerdict::NONE);
     }
 
     #[tokio::test]

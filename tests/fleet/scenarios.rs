@@ -196,3 +196,26 @@ async fn still_good(fleet: &Fleet) {
     let token = broker.partner(fleet.world.contoso).token(Resource::PartnerCenter).await;
     token.expect("the stored token is good");
 }
+
+pub async fn after_a_withdrawal_nothing_comes_from_another_process(store: Option<String>) {
+    //
+    let fleet = Fleet::new(store).await;
+    let broker = fleet.broker().await;
+    let mut processes = [fleet.process(1, true).await, fleet.process(1, false).await];
+    for process in &mut processes {
+        let first = process.ask().await;
+        assert_eq!((first.tokens, first.withdrawn), (5, 0), "{first:?}");
+        let with_a_refused_one = process.ask().await;
+        assert_eq!((with_a_refused_one.tokens, with_a_refused_one.withdrawn), (6, 0));
+    }
+    broker.partner(fleet.world.contoso).withdraw().await.expect("a tombstone");
+    let asked = fleet.redemptions();
+    for process in &mut processes {
+        process.later(6).await;
+        for _ in 0..2 {
+            let after = process.ask().await;
+            assert_eq!((after.tokens, after.withdrawn), (0, 6), "{after:?}");
+        }
+    }
+    assert_eq!(fleet.redemptions(), asked, "nobody was asked");
+}

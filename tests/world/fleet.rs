@@ -3,13 +3,14 @@
 //! A test program that uses them has a test `fleet_process`, ignored, that calls [`serve`].
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use cpv_consent::store::{Filter, Kind, Postgres, Selection, Sqlite, Store};
 use cpv_consent::{
-    Broker, ClientCredential, Clock, Cloud, Error, Event, KeyRing, LocalKey, Origins, Resource,
-    Sleep, SystemClock, TenantId, VirtualClock,
+    Absence, Access, Broker, ClientCredential, Clock, Cloud, Error, Event, KeyRing, LocalKey,
+    Origins, Resource, Sleep, SystemClock, TenantId, Token, VirtualClock,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -34,6 +35,7 @@ struct Order {
     partner_center: String,
     graph: String,
     partner: String,
+    customer: String,
     callers: usize,
     shares: bool,
     /// By how many seconds its date is wrong.
@@ -50,6 +52,8 @@ pub struct Report {
     pub distinct: usize,
     /// How many were told that others were at work for too long.
     pub busy: usize,
+    /// How many were told that the partner was let go.
+    pub withdrawn: usize,
     /// What the others got.
     pub errors: Vec<String>,
     /// How many exchanges it made.
@@ -118,6 +122,7 @@ impl Fleet {
             partner_center: entra.partner_center_origin().to_string(),
             graph: entra.graph_origin().to_string(),
             partner: self.world.contoso.to_string(),
+            customer: self.world.fabrikam.to_string(),
             callers,
             shares,
             wrong_by,
@@ -188,6 +193,18 @@ impl Process {
         serde_json::from_str(&self.said().await).expect("a report")
     }
 
+    /// It asks by every way that a process has, once more each time.
+    pub async fn ask(&mut self) -> Report {
+        self.tell.write_all(b"ask\n").await.expect("it listens");
+        serde_json::from_str(&self.said().await).expect("a report")
+    }
+
+    /// So many seconds have passed there.
+    pub async fn later(&mut self, seconds: u64) {
+        self.tell.write_all(format!("{seconds}\n").as_bytes()).await.expect("it listens");
+        assert_eq!(self.said().await, "later");
+    }
+
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it ran");
     }
@@ -223,13 +240,26 @@ impl Process {
 pub async fn serve() {
     let Ok(order) = std::env::var(ORDER) else { return };
     let order: Order = serde_json::from_str(&order).expect("an order");
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let broker = broker(&order, &events).await;
+    let (events, passed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
+    let broker = broker(&order, &events, &passed).await;
     println!("\n{WORD}ready");
-    tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()))
-        .await
-        .expect("no panic")
-        .expect("told to go");
+    let mut hands = None;
+    loop {
+        match told().await.as_str() {
+            "go" => break,
+            "ask" => {
+                let hands = hands.get_or_insert_with(|| Hands::new(&broker, &order));
+                let report = hands.ask().await;
+                println!("\n{WORD}{}", serde_json::to_string(&report).expect("plain values"));
+            }
+            "" => return,
+            seconds => {
+                let seconds = seconds.parse().expect("an order");
+                passed.fetch_add(seconds, Ordering::SeqCst);
+                println!("\n{WORD}later");
+            }
+        }
+    }
     let mut report = ask(&broker, &order).await;
     for event in events.lock().expect("events").iter() {
         if let Event::Exchanged { rotated, .. } = event {
@@ -241,7 +271,60 @@ pub async fn serve() {
     broker.close(Duration::from_secs(10)).await;
 }
 
-async fn broker(order: &Order, events: &Arc<Mutex<Vec<Event>>>) -> Broker {
+/// The next line that this process is told; empty once nobody tells it anything any more.
+async fn told() -> String {
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line.trim().to_owned())
+    });
+    line.await.expect("no panic").expect("text")
+}
+
+/// What a process has resolved, and was handed last.
+struct Hands {
+    broker: Broker,
+    partner: TenantId,
+    customer: TenantId,
+    handles: [Access; 2],
+    last: Option<Token>,
+}
+
+impl Hands {
+    fn new(broker: &Broker, order: &Order) -> Self {
+        let partner = TenantId::parse(&order.partner).expect("a GUID");
+        let customer = TenantId::parse(&order.customer).expect("a GUID");
+        let door = broker.partner(partner);
+        let handles =
+            [door.access(Resource::PartnerCenter), door.customer(customer).access(Resource::Graph)];
+        Self { broker: broker.clone(), partner, customer, handles, last: None }
+    }
+
+    async fn ask(&mut self) -> Report {
+        let door = self.broker.partner(self.partner);
+        let mut answers = Vec::new();
+        for handle in &self.handles {
+            answers.push(handle.token().await);
+        }
+        answers.push(door.token(Resource::PartnerCenter).await);
+        answers.push(door.token(Resource::Graph).await);
+        answers.push(door.customer(self.customer).token(Resource::Graph).await);
+        if let Some(last) = &self.last {
+            answers.push(door.token(Resource::PartnerCenter).instead_of(last).await);
+        }
+        self.last = answers[0].as_ref().ok().cloned().or(self.last.take());
+        let mut report = Report::default();
+        for answer in answers {
+            match answer {
+                Ok(_) => report.tokens += 1,
+                Err(Error::NoConsent { absence: Absence::Withdrawn, .. }) => report.withdrawn += 1,
+                Err(error) => report.errors.push(error.to_string()),
+            }
+        }
+        report
+    }
+}
+
+async fn broker(order: &Order, events: &Arc<Mutex<Vec<Event>>>, passed: &Arc<AtomicU64>) -> Broker {
     let Order { login, partner_center, graph, .. } = order;
     let origins = Origins { login, partner_center, graph };
     let cloud = Cloud::danger_loopback("emulator", origins).expect("loopback origins");
@@ -249,28 +332,39 @@ async fn broker(order: &Order, events: &Arc<Mutex<Vec<Event>>>) -> Broker {
     let store = open_with(order.connections, &order.store).await;
     let events = events.clone();
     let builder = Broker::builder(super::registration(cloud), store, keys)
-        .clock(WrongBy(SystemClock::new(), order.wrong_by))
+        .clock(WrongBy { inner: SystemClock::new(), by: order.wrong_by, passed: passed.clone() })
         .observer(move |event: &Event| events.lock().expect("events").push(event.clone()));
     let builder = if order.shares { builder.share_access_tokens() } else { builder };
     builder.build().await.expect("a broker")
 }
 
-/// The machine's clock, were its date wrong by so many seconds.
+/// The machine's clock, were its date wrong by so many seconds; and others have passed at once.
 #[derive(Debug)]
-struct WrongBy(SystemClock, i64);
+struct WrongBy {
+    inner: SystemClock,
+    by: i64,
+    passed: Arc<AtomicU64>,
+}
+
+impl WrongBy {
+    fn passed(&self) -> Duration {
+        Duration::from_secs(self.passed.load(Ordering::SeqCst))
+    }
+}
 
 impl Clock for WrongBy {
     fn now(&self) -> SystemTime {
-        let by = Duration::from_secs(self.1.unsigned_abs());
-        if self.1 < 0 { self.0.now() - by } else { self.0.now() + by }
+        let (now, by) =
+            (self.inner.now() + self.passed(), Duration::from_secs(self.by.unsigned_abs()));
+        if self.by < 0 { now - by } else { now + by }
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.monotonic()
+        self.inner.monotonic() + self.passed()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        self.0.sleep(duration)
+        self.inner.sleep(duration)
     }
 }
 

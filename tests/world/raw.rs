@@ -43,6 +43,15 @@ pub fn overwrite(folder: &Path, kind: &str, id: &str, sealed: &[u8]) {
     assert_eq!(changed, 1, "{kind} {id}");
 }
 
+/// Puts a row of a partner with a consent back as it lay there.
+pub fn put_back(folder: &Path, row: &Row) {
+    let sql = "INSERT INTO record SELECT realm, ?1, ?2, partner, ?3, NULL, ?4 FROM record
+        WHERE kind = 'consent' AND partner = ?5";
+    let Row { kind, id, partner, sealed, revision } = row;
+    let changed = open(folder, kind).execute(sql, params![kind, id, sealed, revision, partner]);
+    assert_eq!(changed.expect("writable"), 1, "{kind} {id}");
+}
+
 /// Runs a statement on the file that a kind lives in.
 pub fn execute(folder: &Path, kind: &str, sql: &str) {
     open(folder, kind).execute_batch(sql).expect("a statement");

@@ -48,6 +48,7 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
             Error::NoConsent { partner, absence: Absence::Never },
         ),
         ("", Error::Suspended { partner, cause: Cause::AccountLocked, until }),
+        ("", Error::PartnerCenterSuspended { partner, since: until, until }),
         ("", Error::Frozen { freeze: frozen() }),
         (
             "the remedy is that of the store's failure",

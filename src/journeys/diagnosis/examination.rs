@@ -31,6 +31,8 @@ impl Diagnostics {
         };
         let error = self.exchange.token(ask.clone()).await.err()?;
         let is_customers = error.remedy().party(Some(ask.partner)) == Party::Customer;
+        // What Partner Center refuses by itself is in no customer's way.
+        let own = own.filter(|own| !matches!(own, Error::PartnerCenterSuspended { .. }));
         Some(own.filter(|_| !is_customers).unwrap_or(error))
     }
 }

@@ -102,6 +102,7 @@ impl Missing {
     pub(super) fn of(error: &Error) -> Option<Self> {
         match error {
             Error::NoConsent { .. } => Some(Self::PartnerConsent),
+            Error::PartnerCenterSuspended { .. } => Some(Self::SecondFactor),
             Error::ScopesMissing { missing, .. } => Some(Self::Scopes(missing.clone())),
             Error::Entra { partner, tenant, error } => Self::by(error.cause(), *partner, *tenant),
             Error::Suspended { partner, cause, .. } => {

@@ -113,7 +113,7 @@ impl Exchange {
     }
 
     /// A token that is good for some minutes at least, from memory or from Entra.
-    async fn fetch(self, ask: Ask) -> Landing {
+    pub(super) async fn fetch(self, ask: Ask) -> Landing {
         let desk = &self.0;
         desk.check(&ask)?;
         let standing = desk.standing(ask.partner).await?;
@@ -124,6 +124,7 @@ impl Exchange {
             claims: ask.claims.clone(),
             ..CacheKey::plain(ask.partner, standing.generation, ask.tenant, ask.resource.clone())
         };
+        self.admit_enforced(&key, ask.account.as_ref()).await?;
         if let Some(refused) = &ask.instead_of {
             desk.take_back(&key, refused).await?;
         }
@@ -131,12 +132,18 @@ impl Exchange {
             self.handed_out(&ask, &token, desk.clock.glance());
             return Ok(token);
         }
+        let standing = desk.view(&key).filter(|view| view.tells_the_same(&standing));
+        let standing = standing.ok_or(Error::Superseded { partner: key.partner })?;
         let trip = Trip { key, standing, motive: ask.motive };
-        let token = match self.fly(&trip).await {
+        let landing = self.fly(&trip).await;
+        if landing.is_err() {
+            desk.check_enforced(&trip)?;
+        }
+        let token = match landing {
             Err(error) if trip.claims.is_none() => desk.serve_while_failing(&trip, error),
             landing => landing,
         }?;
-        desk.admit_landed(ask.partner, &token).await?;
+        desk.admit_landed(&trip, &token).await?;
         Ok(token)
     }
 }
@@ -176,7 +183,7 @@ impl Desk {
     }
 
     fn find(&self, key: &CacheKey, fits: impl Fn(&Token) -> bool) -> Option<Token> {
-        let standing = self.standings.last(key.partner)?;
+        let standing = self.view(key)?;
         if standing.generation != key.generation {
             return None;
         }

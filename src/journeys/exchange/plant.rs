@@ -25,8 +25,8 @@ impl Exchange {
         for tenant in tenants {
             let resource = Resource::PartnerCenter;
             let key = CacheKey::plain(partner, standing.generation, tenant, resource);
-            let (standing, motive) = (standing.clone(), Motive::default());
-            let trip = Trip { key, standing, motive };
+            let standing = desk.view(&key).unwrap_or_else(|| standing.clone());
+            let trip = Trip { key, standing, motive: Motive::default() };
             let (secret, left) = (AccessToken::new("x".repeat(length))?, DAY);
             desk.keep(&trip, Shared { secret, scopes: scopes.clone(), left })?;
         }

@@ -42,6 +42,7 @@ impl Exchange {
         let standing = desk.standing(partner).await?;
         standing.admit(partner, account)?;
         let key = CacheKey::plain(partner, standing.generation, partner, resource);
+        let standing = desk.view(&key).unwrap_or(standing);
         let trip = Trip { key: key.clone(), standing, motive: Motive::default() };
         for _ in 0..TRIES {
             let (heard, ours) = (Arc::new(Heard::new()), AtomicBool::new(false));

@@ -198,6 +198,7 @@ impl Desk {
             if winner.record.consent.token_issued_at != over {
                 break;
             }
+            let ours = ours.enforced(winner.record.consent.enforcement);
             match self.ledger.replace(&ours, winner.revision).await {
                 Err(LedgerError::Conflict) => continue,
                 Ok(_) => kept = true,

@@ -139,7 +139,7 @@ impl Desk {
         answers.push((MfaSource::AccessToken, self.amr(&reply.access_token, claims)));
         if self.policy.believes(MfaSource::PartnerCenter) {
             let verdict = self.partner_center.mfa_verdict(&reply.access_token, &self.probe_path);
-            answers.push((MfaSource::PartnerCenter, verdict.await));
+            answers.push((MfaSource::PartnerCenter, verdict.await.answer));
         }
         let signed_in = match claims.auth_time {
             Some(moment) => SignInTime::at(moment),

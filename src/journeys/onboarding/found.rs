@@ -12,6 +12,7 @@ use super::{Onboarding, Replacement};
 use crate::error::Error;
 use crate::model::clock::as_seconds;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, StoredConsent, StoredToken};
+use crate::model::enforcement::Enforcement;
 use crate::model::invalid::Invalid;
 use crate::model::mfa::{MfaFinding, MfaProof};
 use crate::model::policy::Refused;
@@ -300,6 +301,7 @@ impl FoundRecord {
             confirmed_at: now,
             token_issued_at: self.token_issued_at,
             state: ConsentState::Live,
+            enforcement: Enforcement::default(),
         };
         StoredConsent { consent, token: Some(self.token.clone()) }
     }

@@ -57,6 +57,11 @@ impl Ground {
         matches!(self, Self::Damaged { .. })
     }
 
+    /// Whether Partner Center is not used for the consent that stands.
+    pub(super) fn is_suspended_by_office(&self) -> bool {
+        self.consent().is_some_and(|consent| consent.enforcement.suspended().is_some())
+    }
+
     /// Whose consent stands, unless it is over.
     pub(super) fn user(&self) -> Option<&ConsentingUser> {
         let standing = self.consent().filter(|consent| !consent.is_withdrawn());

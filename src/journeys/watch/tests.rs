@@ -3,10 +3,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, StoredConsent};
+use crate::model::enforcement::Enforcement;
 use crate::model::event::Observers;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, UserId};
 use crate::storage::lease::tests::Fleet;
+use crate::storage::ledger::Held;
 
 struct Process {
     ledger: Ledger,
@@ -71,6 +73,7 @@ fn consent(partner: TenantId) -> StoredConsent {
         confirmed_at: UNIX_EPOCH,
         token_issued_at: UNIX_EPOCH,
         state: ConsentState::Live,
+        enforcement: Enforcement::default(),
     };
     StoredConsent { consent, token: None }
 }
@@ -130,6 +133,23 @@ async fn a_row_read_before_a_change_and_noted_after_it_is_not_trusted() {
     own.watch.look(numbered(1)).await.expect("readable");
     own.standings.note(&held, moment);
     assert!(!own.holds(numbered(1)).await, "the next hand-out reads again");
+}
+
+#[tokio::test]
+async fn a_row_that_is_older_than_the_view_moves_nothing() {
+    let fleet = Fleet::new();
+    let own = process(&fleet, Some(Revision::ZERO));
+    own.ledger.insert(&consent(numbered(1))).await.expect("written");
+    let moment = own.standings.moment();
+    let early = own.ledger.consent(numbered(1)).await.expect("readable").expect("a consent");
+    let refused = Enforcement::default().refused(UNIX_EPOCH + Duration::from_secs(60));
+    let record = early.record.enforced(refused);
+    let revision = own.ledger.replace(&record, early.revision).await.expect("written");
+    own.standings.note(&Held { record, revision }, moment);
+    let office = own.standings.last_office(numbered(1)).expect("a view");
+    own.standings.note(&early, moment);
+    assert_eq!(own.standings.enforcement(numbered(1)), refused);
+    assert!(office.holds(), "nor does it take the tokens that were had since");
 }
 
 #[tokio::test]
