@@ -24,8 +24,8 @@
 //!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
 //!  transport/  throttle │ http │ client_assertion │ key_vault
-//!  model/      invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │ entra_error │
-//!              mfa │ enforcement │ consent │ policy │ freeze │ motive │ event
+//!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
+//!              entra_error │ mfa │ enforcement │ consent │ policy │ freeze │ motive │ event
 //! ```
 
 mod broker;

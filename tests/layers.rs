@@ -9,6 +9,7 @@ use syn::visit::Visit;
 
 /// From the ground up; each module may import those before it.
 const ORDER: &[&str] = &[
+    "model::sync",
     "model::invalid",
     "model::clock",
     "model::tenant",

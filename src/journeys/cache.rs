@@ -5,12 +5,13 @@
 //! its life, and the view of the consent under which it was fetched.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 
 use crate::journeys::token::Token;
 use crate::model::clock::Glance;
 use crate::model::scope::Resource;
+use crate::model::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::model::sync::{Mutex, RwLock, RwLockWriteGuard};
 use crate::model::tenant::TenantId;
 use crate::protocol::challenge::ClaimsChallenge;
 
@@ -99,8 +100,9 @@ impl Cache {
 
     pub(crate) fn keep(&self, place: Place, token: Token, now: Glance) {
         let weight = token.weight();
-        let last = write(self.shelf(&place)).insert(place, token);
+        // Counted before it can be found: who takes it out at once must not count it off first.
         let weight = self.weight.fetch_add(weight, Ordering::Relaxed) + weight;
+        let last = write(self.shelf(&place)).insert(place, token);
         last.inspect(|last| self.gone(last));
         if weight > self.sweep_at.load(Ordering::Relaxed) {
             self.sweep(now);

@@ -12,19 +12,19 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
-use crate::error::{Absence, Error};
+use crate::error::Error;
 use crate::journeys::cache::{Cache, CacheKey};
 use crate::journeys::casebook::Casebook;
 use crate::journeys::flight::{Flights, Landing};
 use crate::journeys::freezing::Freezes;
 use crate::journeys::offers::Offers;
 use crate::journeys::sharing::{Shared, Sharing};
-use crate::journeys::standing::{Moment, Standing, Standings, absence};
+use crate::journeys::standing::Standings;
 use crate::journeys::token::Token;
 use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::cloud::Authority;
-use crate::model::consent::{Consent, ConsentState, StoredConsent};
+use crate::model::consent::{Consent, ConsentState};
 use crate::model::event::{Event, Observers};
 use crate::model::invalid::Invalid;
 use crate::model::motive::Motive;
@@ -38,9 +38,10 @@ use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
-use crate::storage::ledger::{Held, Ledger, LedgerError};
+use crate::storage::ledger::Ledger;
 
 mod enforcing;
+mod flying;
 mod hand_out;
 mod lane;
 mod manners;
@@ -51,6 +52,7 @@ mod rotation;
 mod trip;
 mod turn;
 mod unsaved;
+mod view;
 
 pub use hand_out::{Access, Answer};
 use lane::Lanes;
@@ -58,6 +60,7 @@ pub(crate) use manners::{Limits, Manners};
 pub(crate) use proving::Shown;
 use trip::{Redeemed, Trip, exchange_span};
 use unsaved::Unsaved;
+use view::usable;
 
 /// What another process shares must be good for so long.
 const MARGIN: Duration = Duration::from_secs(120);
@@ -147,31 +150,6 @@ impl Exchange {
         }))
     }
 
-    /// A flight that began before Partner Center refused a token says nothing of another one: whoever
-    /// was on it takes the next.
-    async fn fly(&self, trip: &Trip) -> Landing {
-        let landing = self.fly_once(trip).await;
-        match (&landing, self.0.since_refused(trip)) {
-            (Err(Error::Superseded { .. }), Some(next)) => Box::pin(self.fly_once(&next)).await,
-            _ => landing,
-        }
-    }
-
-    async fn fly_once(&self, trip: &Trip) -> Landing {
-        if trip.partner == trip.tenant {
-            return self.fly_own(trip).await;
-        }
-        let fresh = || self.0.fresh(trip);
-        let (desk, flight) = (self.clone(), trip.clone());
-        self.0.flights.join(trip.key.clone(), fresh, || desk.at_customer(flight)).await
-    }
-
-    async fn fly_own(&self, trip: &Trip) -> Landing {
-        let fresh = || self.0.fresh(trip);
-        let (desk, flight) = (self.clone(), trip.clone());
-        self.0.flights.join(trip.key.clone(), fresh, || desk.rotate(flight)).await
-    }
-
     async fn at_customer(self, trip: Trip) -> Landing {
         let desk = &self.0;
         if let Some(token) = desk.shared(&trip).await {
@@ -241,7 +219,7 @@ impl Exchange {
     /// it bounds the time.
     pub(crate) async fn finish(&self) {
         self.0.closed.store(true, Ordering::Release);
-        self.0.flights.all_landed().await;
+        self.0.flights.close().await;
         self.save_all().await;
     }
 
@@ -272,122 +250,6 @@ impl Desk {
 
     fn scopes(&self, resource: &Resource) -> Scopes {
         self.app.scopes().of(resource)
-    }
-
-    /// What was frozen, replaced or suspended while a flight was under way stops its token too: it may
-    /// have taken long.
-    async fn admit_landed(&self, key: &CacheKey, token: &Token) -> Result<(), Error> {
-        let partner = key.partner;
-        let standing = self.standing(partner).await?;
-        standing.admit(partner, None)?;
-        self.check_enforced(key)?;
-        if !self.view(key).is_some_and(|view| Arc::ptr_eq(&view, token.standing())) {
-            return Err(Error::Superseded { partner });
-        }
-        self.freezes.admit(partner, standing.account())
-    }
-
-    /// A valid token outlives a failure that may pass.
-    fn serve_while_failing(&self, key: &CacheKey, error: Error) -> Landing {
-        let final_word = matches!(
-            error,
-            Error::NoConsent { .. }
-                | Error::Superseded { .. }
-                | Error::ForeignToken { .. }
-                | Error::Damaged { .. }
-        );
-        match self.still_alive(key) {
-            Some(token) if !final_word => {
-                let (partner, tenant, until) = (key.partner, key.tenant, token.expires_at());
-                self.observers.tell(&Event::ServedWhileFailing { partner, tenant, until });
-                Ok(token)
-            }
-            _ => Err(error),
-        }
-    }
-
-    /// This process's view of the consent, read anew where it was seen to change.
-    async fn standing(&self, partner: TenantId) -> Result<Arc<Standing>, Error> {
-        let looked = self.watch.look(partner).await;
-        if let Some(standing) = self.standings.holding(partner) {
-            return Ok(if looked.is_ok() { standing } else { self.unreadable(partner, standing) });
-        }
-        let moment = self.standings.moment();
-        match self.ledger.consent(partner).await {
-            Ok(Some(held)) => Ok(self.note(&held, moment)),
-            Ok(None) => {
-                self.forget(partner);
-                Err(Error::NoConsent { partner, absence: Absence::Never })
-            }
-            Err(error @ (LedgerError::Damaged { .. } | LedgerError::Shredded { .. })) => {
-                self.forget(partner);
-                Err(error.into())
-            }
-            Err(error) => {
-                let last = self.standings.last(partner).ok_or(error)?;
-                Ok(self.unreadable(partner, last))
-            }
-        }
-    }
-
-    /// What is known from before serves while the store cannot be read.
-    fn unreadable(&self, partner: TenantId, last: Arc<Standing>) -> Arc<Standing> {
-        self.observers.tell(&Event::StoreUnreadable { partner });
-        last
-    }
-
-    /// What this process forgot, and another consent, leave no token behind.
-    fn note(&self, held: &Held<StoredConsent>, moment: Moment) -> Arc<Standing> {
-        let partner = held.record.consent.partner;
-        let last = self.standings.last(partner);
-        let standing = self.standings.note(held, moment);
-        if last.is_some_and(|last| !Arc::ptr_eq(&last, &standing)) {
-            self.cache.drop_partner(partner);
-        }
-        standing
-    }
-
-    /// What was never known costs nobody anything.
-    fn forget(&self, partner: TenantId) {
-        if self.standings.last(partner).is_some() {
-            self.standings.forget(partner);
-            self.cache.drop_partner(partner);
-        }
-    }
-
-    fn forget_all(&self) {
-        self.standings.forget_all();
-        self.cache.drop_all();
-    }
-
-    /// The consent to redeem with: the one whose write is being retried, or the stored one.
-    async fn current(&self, key: &CacheKey) -> Result<Held<StoredConsent>, Error> {
-        let partner = key.partner;
-        let held = match self.still_unsaved(partner).await? {
-            Some(held) => Some(held),
-            None => self.ledger.consent(partner).await?,
-        };
-        let same = |held: &Held<StoredConsent>| held.record.consent.generation == key.generation;
-        match held {
-            Some(held) if same(&held) => Ok(held),
-            found => {
-                self.forget(partner);
-                let never = Error::NoConsent { partner, absence: Absence::Never };
-                Err(found.map_or(never, |_| Error::Superseded { partner }))
-            }
-        }
-    }
-
-    /// What waits for its write, unless somebody else has written since: that may be a withdrawal,
-    /// which must hold also while its key is out of reach.
-    async fn still_unsaved(
-        &self,
-        partner: TenantId,
-    ) -> Result<Option<Held<StoredConsent>>, LedgerError> {
-        let Some(waiting) = self.unsaved.find(partner) else { return Ok(None) };
-        let id = partner.to_string();
-        let at = self.ledger.revision::<StoredConsent>(Some(partner), &id).await?;
-        Ok(Some(waiting.held).filter(|held| at == Some(held.revision)))
     }
 
     async fn redeem_once(
@@ -479,16 +341,6 @@ impl Desk {
         }
         kept
     }
-}
-
-/// The refresh token of a consent that is not over.
-fn usable(stored: &StoredConsent) -> Result<&RefreshToken, Error> {
-    let partner = stored.consent.partner;
-    if let Some(absence) = absence(&stored.consent.state) {
-        return Err(Error::NoConsent { partner, absence });
-    }
-    let token = stored.token.as_ref().map(|token| &token.0);
-    token.ok_or(Error::NoConsent { partner, absence: Absence::Withdrawn })
 }
 
 fn is_pausing(consent: &Consent, clock: &dyn Clock) -> bool {

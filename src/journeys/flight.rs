@@ -6,20 +6,26 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::watch;
+use std::sync::{Arc, PoisonError};
 
 use crate::error::Error;
 use crate::journeys::cache::CacheKey;
 use crate::journeys::token::Token;
+use crate::model::sync::tasks::{spawn, watch};
+use crate::model::sync::{Mutex, MutexGuard};
 
 pub(crate) type Landing = Result<Token, Error>;
 type Seat = watch::Receiver<Option<Landing>>;
 
 /// The flights under way, by what they fetch.
 #[derive(Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<HashMap<CacheKey, Seat>>>);
+pub(crate) struct Flights(Arc<Mutex<Field>>);
+
+#[derive(Default)]
+struct Field {
+    under_way: HashMap<CacheKey, Seat>,
+    is_closed: bool,
+}
 
 impl Flights {
     /// Joins the flight for `key`, or starts one, unless `at_hand` has the token by now.
@@ -33,12 +39,13 @@ impl Flights {
         F: Future<Output = Landing> + Send + 'static,
     {
         let mut seat = {
-            let mut under_way = self.under_way();
-            match under_way.get(&key) {
+            let mut field = self.field();
+            match field.under_way.get(&key) {
                 Some(seat) => seat.clone(),
                 None => match at_hand() {
                     Some(token) => return Ok(token),
-                    None => self.take_off(&mut under_way, key, start()),
+                    None if field.is_closed => return Err(Error::Closed),
+                    None => self.take_off(&mut field.under_way, key, start()),
                 },
             }
         };
@@ -56,7 +63,7 @@ impl Flights {
         let (result, seat) = watch::channel(None);
         under_way.insert(key.clone(), seat.clone());
         let slot = Slot { flights: self.clone(), key };
-        tokio::spawn(async move {
+        spawn(async move {
             let landing = flight.await;
             drop(slot);
             result.send_replace(Some(landing));
@@ -64,23 +71,24 @@ impl Flights {
         seat
     }
 
-    /// Waits until every flight has landed, also those that were started by another.
-    pub(crate) async fn all_landed(&self) {
+    /// Lets nothing take off any more, and waits until every flight has landed.
+    pub(crate) async fn close(&self) {
+        self.field().is_closed = true;
         loop {
-            let seat = self.under_way().values().next().cloned();
+            let seat = self.field().under_way.values().next().cloned();
             let Some(mut seat) = seat else { return };
             let _lost_or_landed = seat.wait_for(Option::is_some).await;
         }
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<CacheKey, Seat>> {
+    fn field(&self) -> MutexGuard<'_, Field> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Flights {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Flights({})", self.under_way().len())
+        write!(out, "Flights({})", self.field().under_way.len())
     }
 }
 
@@ -92,7 +100,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.flights.under_way().remove(&self.key);
+        self.flights.field().under_way.remove(&self.key);
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
         let crash = || async { panic!("on purpose") };
         let landing = flights.join(key(), || None, crash).await;
         assert!(matches!(landing, Err(Error::Defect(_))));
-        assert!(flights.under_way().is_empty());
+        assert!(flights.field().under_way.is_empty());
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! The APIs of the registration, each with what is asked of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
+use crate::model::sync::Mutex;
 
 /// An API for which tokens can be had.
 #[derive(Debug)]

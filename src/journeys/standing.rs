@@ -8,13 +8,14 @@
 //! other API and no customer.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{Absence, Error};
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::enforcement::Enforcement;
 use crate::model::policy::Refused;
+use crate::model::sync::atomic::{AtomicU8, Ordering};
+use crate::model::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::ledger::Held;
 use crate::storage::store::Revision;
@@ -44,6 +45,9 @@ impl Standing {
     }
 
     /// Whether a hand-out may act on it as it is.
+    ///
+    /// It is read without the views' lock. Whoever has seen that a look counts (`Watch::is_recent`)
+    /// sees here what it found, since that was stored before.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
         self.trust.load(Ordering::Acquire) == HOLDS

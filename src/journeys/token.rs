@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
@@ -12,6 +11,7 @@ use crate::journeys::standing::Standing;
 use crate::model::clock::{Clock, Glance, millis};
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::{AccessToken, random};
+use crate::model::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::model::tenant::TenantId;
 
 /// An access token with what is known of it. Cheap to clone; shows no secret.

@@ -10,14 +10,13 @@
 //! A new mark is that of this process's last beat: what was written since is little.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use tokio::sync::Mutex;
 
 use crate::journeys::freezing::Freezes;
 use crate::journeys::standing::Standings;
 use crate::model::clock::{Clock, Glance, millis};
+use crate::model::sync::atomic::{AtomicU64, Ordering};
+use crate::model::sync::tasks::Mutex;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError};
 use crate::storage::roll::Roll;
@@ -99,12 +98,17 @@ impl Watch {
         if self.is_recent(now) { Ok(()) } else { self.look_anew(partner).await }
     }
 
-    /// Reads, unless somebody else has read meanwhile.
+    /// Reads, unless somebody else has read meanwhile, and not so long that it tells too little.
     pub(crate) async fn look_anew(&self, partner: TenantId) -> Result<(), LedgerError> {
+        let asked = Glance::new(self.clock.now(), self.clock.monotonic());
         let before = self.looks.load(Ordering::Acquire);
         let mut progress = self.progress.lock().await;
         if self.looks.load(Ordering::Acquire) != before {
-            return progress.failure.clone().map_or(Ok(()), Err);
+            match progress.failure.clone() {
+                Some(failure) => return Err(failure),
+                None if self.is_recent(asked) => return Ok(()),
+                None => {}
+            }
         }
         let began = self.clock.monotonic();
         if began.saturating_sub(progress.marked_at) >= MARK_LIFE {
@@ -120,7 +124,8 @@ impl Watch {
         outcome
     }
 
-    /// Whether the views may be acted on without a look. A store that is not shared has no other
+    /// Whether the views may be acted on without a look. To be asked before a view is: the time of a
+    /// look is stored, and read here, after what it found. A store that is not shared has no other
     /// writer, so there is nothing to read.
     #[inline]
     pub(crate) fn is_recent(&self, now: Glance) -> bool {

@@ -14,4 +14,5 @@ pub(crate) mod policy;
 pub(crate) mod registration;
 pub(crate) mod scope;
 pub(crate) mod secret;
+pub(crate) mod sync;
 pub(crate) mod tenant;

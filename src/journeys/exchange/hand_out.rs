@@ -5,12 +5,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::{Ask, Desk, Exchange, MARGIN, Trip};
 use crate::error::Error;
@@ -20,6 +17,9 @@ use crate::journeys::offers::Offer;
 use crate::journeys::sharing::Shared;
 use crate::journeys::token::{Issue, Life, Token};
 use crate::model::clock::Glance;
+use crate::model::sync::RwLock;
+use crate::model::sync::atomic::Ordering;
+use crate::model::sync::tasks::Handle;
 use crate::model::tenant::TenantId;
 
 /// An API that refuses two tokens within so many milliseconds refuses the user, not the token.
@@ -152,10 +152,12 @@ impl Desk {
     #[inline]
     fn may_hand_out(&self, token: &Token, ask: &Ask, now: Glance) -> bool {
         let standing = token.standing();
+        // Recent first: else a view that held a moment ago would pass for as recent as the very look
+        // that doubts it.
         token.is_good(now)
+            && self.watch.is_recent(now)
             && standing.holds()
             && ask.account.as_ref().is_none_or(|account| standing.is_of(account))
-            && self.watch.is_recent(now)
             && (!self.freezes.is_on()
                 || self.freezes.admit(ask.partner, standing.account()).is_ok())
             && !self.closed.load(Ordering::Acquire)
