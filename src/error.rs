@@ -298,6 +298,7 @@ impl Error {
             TokenError::CircuitOpen(Rest { cause, wait: after }) => {
                 Self::CircuitOpen { cause, after }
             }
+            TokenError::Closed => Self::Closed,
             TokenError::NoScope(_) => {
                 const EXPECTED: &str = "a resource of which a permission is requested";
                 Invalid::new("resource", "is not registered", EXPECTED).into()

@@ -22,8 +22,8 @@
 //!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
-//!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll
-//!  transport/  throttle │ http │ client_assertion │ key_vault
+//!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll │ budget
+//!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
 //!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
 //!              entra_error │ mfa │ enforcement │ consent │ policy │ freeze │ motive │ event
 //! ```

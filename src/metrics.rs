@@ -122,6 +122,8 @@ const fn degradation(event: &Event) -> Option<&'static str> {
         Event::Unsaved { .. } => "unsaved",
         Event::Unleased { .. } => "unleased",
         Event::Unannounced => "unannounced",
+        Event::BudgetShort { .. } => "budget_short",
+        Event::BudgetUnshared { .. } => "budget_unshared",
         Event::StoreUnreadable { .. } => "store_unreadable",
         Event::ServedWhileFailing { .. } => "served_while_failing",
         Event::UnprovenUser { .. } => "unproven_user",

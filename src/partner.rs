@@ -18,6 +18,7 @@ use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::authorization::ResponseMode;
 use crate::protocol::challenge::ClaimsChallenge;
 use crate::protocol::partner_center::MfaMissing;
+use crate::transport::pace::Urgency;
 
 impl Broker {
     /// The vendor's own door to a partner.
@@ -177,7 +178,8 @@ impl<'b> Partner<'b> {
     /// [`Error::Damaged`], [`Error::Store`], [`Error::Key`], [`Error::Closed`]. What Entra and Partner
     /// Center say is no error, but found.
     pub async fn verify(&self) -> Result<Verification, Error> {
-        self.broker.verifier.verify(self.tenant, self.account.as_ref()).await
+        let account = self.account.as_ref();
+        self.broker.verifier.verify(self.tenant, account, Urgency::Caller).await
     }
 
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no

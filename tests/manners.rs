@@ -5,6 +5,8 @@
 
 #[path = "manners/blast.rs"]
 mod blast;
+#[path = "manners/budget.rs"]
+mod budget;
 #[path = "manners/circuit.rs"]
 mod circuit;
 #[path = "manners/guard.rs"]

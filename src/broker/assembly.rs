@@ -26,6 +26,7 @@ use crate::model::registration::AppRegistration;
 use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::TokenEndpoint;
+use crate::storage::budget::Budget;
 use crate::storage::lease::Leases;
 use crate::storage::ledger::{Ledger, LedgerError, Stores};
 use crate::storage::roll::Roll;
@@ -43,6 +44,9 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
     let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
     announce(&roll, &observers).await?;
     prove_again(&ledger, &roll).await?;
+    if let Some(budget) = &speech.budget {
+        budget.begin(&ledger, &roll.own().id).await;
+    }
     let freezes = Freezes::new(ledger.clone(), clock.clone(), observers.clone());
     freezes.look().await?;
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
@@ -70,6 +74,7 @@ struct Speech {
     wire: Wire,
     endpoint: Arc<TokenEndpoint>,
     id_tokens: Arc<IdTokenVerifier>,
+    budget: Option<Budget>,
 }
 
 impl Speech {
@@ -84,9 +89,13 @@ impl Speech {
         if parts.one_time_assertions {
             authentication = authentication.one_time_assertions();
         }
+        let budget = parts
+            .token_budget
+            .map(|per_second| Budget::new("tokens", per_second, clock.clone(), observers.clone()));
         let endpoint = TokenEndpoint::new(app, authentication, wire.clone(), clock.clone());
+        let endpoint = Arc::new(endpoint.within(budget.clone()));
         let id_tokens = IdTokenVerifier::new(app, wire.clone(), clock.clone());
-        Ok(Self { wire, endpoint: Arc::new(endpoint), id_tokens: Arc::new(id_tokens) })
+        Ok(Self { wire, endpoint, id_tokens: Arc::new(id_tokens), budget })
     }
 }
 
@@ -120,7 +129,7 @@ impl Shared {
             freezes: self.freezes.clone(),
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
-            chores: Arc::new(Chores::begin(&self.roll, &sweeper)),
+            chores: Arc::new(Chores::begin(&self.roll, &sweeper, self.speech.budget.clone())),
             ledger: self.ledger,
             roll: self.roll,
             clock: self.clock,

@@ -1,6 +1,7 @@
 //! What a broker is made of, collected and checked.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Broker;
@@ -36,6 +37,7 @@ pub struct BrokerBuilder {
     pub(super) shares_access_tokens: bool,
     pub(super) cache_at_most: usize,
     pub(super) limits: Limits,
+    pub(super) token_budget: Option<NonZeroU32>,
 }
 
 impl BrokerBuilder {
@@ -54,6 +56,7 @@ impl BrokerBuilder {
             shares_access_tokens: false,
             cache_at_most: CACHE,
             limits: Limits::default(),
+            token_budget: None,
         }
     }
 
@@ -125,6 +128,20 @@ impl BrokerBuilder {
     /// pauses drawn anew each time. A code is never sent again, and nothing that was refused.
     pub fn retries(mut self, retries: u32) -> Self {
         self.limits.retries = retries;
+        self
+    }
+
+    /// How many requests for tokens may be sent in a second, by all processes together that share the
+    /// store: exchanges, their retries, and the codes of people who sign in. By default as many as
+    /// there are.
+    ///
+    /// Whatever is beyond it waits: people who sign in go first, then callers, and what nobody waits
+    /// for yet comes last. Tokens that are at hand are handed out as ever. Each process has an equal
+    /// share, which is told among them by a record in the store; one that has just started has none for
+    /// a second or two, or for some seconds where others were killed. How to choose the number, and
+    /// what happens when the store fails, is told in the guide `docs/operation.md`.
+    pub fn token_budget(mut self, per_second: NonZeroU32) -> Self {
+        self.token_budget = Some(per_second);
         self
     }
 

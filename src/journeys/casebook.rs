@@ -1,11 +1,11 @@
 //! What Entra refused lately, in this process: so that an id from a log or a mail finds its story.
 //!
-//! A refusal costs one insert and, in a full book, a look over it; a success costs nothing. Who fills
-//! the book pays for it: a case is let go of the partner that has most, and of the tenant that has
-//! most there. So what one partner or customer does pushes out no other's cases.
+//! A refusal costs one insert and, in a full book, a look at how many each partner has; a success
+//! costs nothing. Who fills the book pays for it: a case is let go of the partner that has most, and
+//! of the tenant that has most there. So what one partner or customer does pushes out no other's
+//! cases.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -16,7 +16,23 @@ use crate::model::tenant::TenantId;
 
 /// The newest refusals. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Casebook(Arc<Mutex<VecDeque<Arc<Case>>>>);
+pub(crate) struct Casebook(Arc<Mutex<Cases>>);
+
+#[derive(Debug, Default)]
+struct Cases {
+    by_partner: HashMap<Option<TenantId>, Chapter>,
+    /// How many there are.
+    count: usize,
+    /// How many there ever were.
+    noted: u64,
+}
+
+/// A partner's, by tenant, the oldest first.
+#[derive(Debug, Default)]
+struct Chapter {
+    by_tenant: HashMap<Option<TenantId>, VecDeque<Arc<Case>>>,
+    count: usize,
+}
 
 /// One refusal.
 #[derive(Debug)]
@@ -27,6 +43,8 @@ pub(crate) struct Case {
     pub(crate) resource: Option<Resource>,
     pub(crate) error: EntraError,
     pub(crate) seen_at: SystemTime,
+    /// A later one has a higher number.
+    number: u64,
 }
 
 impl Case {
@@ -48,12 +66,11 @@ impl Casebook {
         let Error::Entra { partner, tenant, error } = error else { return };
         let (partner, tenant, resource) = (*partner, *tenant, resource.cloned());
         let error = error.without_claims();
-        let case = Arc::new(Case { partner, tenant, resource, error, seen_at });
         let mut cases = self.cases();
-        cases.push_back(case);
-        if cases.len() > MOST_CASES {
-            let index = to_let_go(&cases);
-            cases.remove(index);
+        let number = cases.noted;
+        cases.add(Case { partner, tenant, resource, error, seen_at, number });
+        if cases.count > MOST_CASES {
+            cases.let_one_go();
         }
     }
 
@@ -68,29 +85,42 @@ impl Casebook {
     }
 
     fn newest(&self, fits: impl Fn(&Case) -> bool) -> Option<Arc<Case>> {
-        self.cases().iter().rev().find(|case| fits(case)).cloned()
+        let cases = self.cases();
+        let chapters = cases.by_partner.values();
+        let all = chapters.flat_map(|chapter| chapter.by_tenant.values().flatten());
+        all.filter(|case| fits(case)).max_by_key(|case| case.number).cloned()
     }
 
-    fn cases(&self) -> MutexGuard<'_, VecDeque<Arc<Case>>> {
+    fn cases(&self) -> MutexGuard<'_, Cases> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The oldest case of those who have most.
-fn to_let_go(cases: &VecDeque<Arc<Case>>) -> usize {
-    let partner = busiest(cases.iter().map(|case| case.partner));
-    let theirs = || cases.iter().filter(|case| Some(case.partner) == partner);
-    let tenant = busiest(theirs().map(|case| case.tenant));
-    let is_one = |case: &Arc<Case>| (Some(case.partner), Some(case.tenant)) == (partner, tenant);
-    cases.iter().position(is_one).unwrap_or_default()
-}
+impl Cases {
+    fn add(&mut self, case: Case) {
+        let chapter = self.by_partner.entry(case.partner).or_default();
+        chapter.by_tenant.entry(case.tenant).or_default().push_back(Arc::new(case));
+        chapter.count += 1;
+        self.count += 1;
+        self.noted += 1;
+    }
 
-/// Who comes most often; of several the one that comes first.
-fn busiest<T: Copy + Eq + Hash>(all: impl Iterator<Item = T> + Clone) -> Option<T> {
-    let mut times: HashMap<T, usize> = HashMap::new();
-    all.clone().for_each(|one| *times.entry(one).or_default() += 1);
-    let most = times.values().max().copied();
-    all.into_iter().find(|one| times.get(one).copied() == most)
+    /// The oldest of those who have most.
+    fn let_one_go(&mut self) {
+        let busiest = self.by_partner.iter_mut().max_by_key(|(_, chapter)| chapter.count);
+        let Some((&partner, chapter)) = busiest else { return };
+        let busiest = chapter.by_tenant.iter_mut().max_by_key(|(_, cases)| cases.len());
+        let Some((&tenant, cases)) = busiest else { return };
+        cases.pop_front();
+        if cases.is_empty() {
+            chapter.by_tenant.remove(&tenant);
+        }
+        chapter.count -= 1;
+        if chapter.count == 0 {
+            self.by_partner.remove(&partner);
+        }
+        self.count -= 1;
+    }
 }
 
 /// Some megabytes at the very most: what is kept of a refusal is short.
@@ -122,7 +152,7 @@ mod tests {
         for number in 0..MOST_CASES + 3 {
             book.note(&refusal(number), None, UNIX_EPOCH);
         }
-        assert_eq!(book.cases().len(), MOST_CASES);
+        assert_eq!(book.cases().count, MOST_CASES);
         assert!(book.find("trace-2").is_none());
         assert!(book.find("trace-3").is_some());
         assert!(book.find(&format!("correlation-{}", MOST_CASES + 2)).is_some());
@@ -154,7 +184,7 @@ mod tests {
             assert!(book.find(&format!("trace-{early}")).is_some(), "{early}");
         }
         assert!(book.newest_at(id(1), id(1)).is_some());
-        assert_eq!(book.cases().len(), MOST_CASES);
+        assert_eq!(book.cases().count, MOST_CASES);
     }
 
     proptest! {
@@ -186,7 +216,7 @@ mod tests {
                 let kept = book.find(&format!("trace-{number}"));
                 prop_assert!(kept.is_some(), "{number}");
             }
-            prop_assert!(book.cases().len() <= MOST_CASES);
+            prop_assert!(book.cases().count <= MOST_CASES);
         }
     }
 
@@ -195,7 +225,7 @@ mod tests {
         let book = Casebook::default();
         book.note(&refusal(1), None, UNIX_EPOCH);
         book.note(&Error::Conflict, None, UNIX_EPOCH);
-        assert_eq!(book.cases().len(), 1);
+        assert_eq!(book.cases().count, 1);
         assert_eq!(book.find("TRACE-1").expect("kept").error.claims(), None);
     }
 }

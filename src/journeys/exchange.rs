@@ -39,6 +39,7 @@ use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::{BadReply, TokenEndpoint, TokenError, TokenReply};
 use crate::storage::lease::Leases;
 use crate::storage::ledger::Ledger;
+use crate::transport::pace::Ticket;
 
 mod enforcing;
 mod flying;
@@ -58,7 +59,7 @@ pub use hand_out::{Access, Answer};
 use lane::Lanes;
 pub(crate) use manners::{Limits, Manners};
 pub(crate) use proving::Shown;
-use trip::{Redeemed, Trip, exchange_span};
+use trip::{Trip, exchange_span};
 use unsaved::Unsaved;
 use view::usable;
 
@@ -193,7 +194,7 @@ impl Exchange {
         if let Some(standing) = view
             && self.0.at_hand(&key).is_none()
         {
-            let trip = Trip { key, standing, motive: trip.motive.clone() };
+            let trip = Trip::of(key, standing, trip.motive.clone());
             let _told_by_events = Box::pin(self.fly_own(&trip)).await;
         }
     }
@@ -254,17 +255,18 @@ impl Desk {
 
     async fn redeem_once(
         &self,
+        ticket: Ticket,
         key: &CacheKey,
         token: &RefreshToken,
-    ) -> Result<Redeemed, TokenError> {
+    ) -> Result<TokenReply, TokenError> {
         let authority = Authority::of(self.app.cloud(), key.tenant);
         let scopes = self.scopes(&key.resource);
         let claims = key.claims.as_ref().map(ClaimsChallenge::claims);
-        let began = self.clock.monotonic();
+        let span = exchange_span(key, &ticket);
+        let (endpoint, resource) = (&self.endpoint, &key.resource);
         let answer =
-            self.endpoint.redeem_refresh_token(&authority, token, &key.resource, &scopes, claims);
-        let reply = answer.instrument(exchange_span(key)).await?;
-        Ok(Redeemed { reply, took: self.clock.monotonic().saturating_sub(began) })
+            endpoint.redeem_refresh_token(ticket, &authority, token, resource, &scopes, claims);
+        answer.instrument(span).await
     }
 
     fn refused(&self, trip: &Trip, error: TokenError) -> Error {
@@ -309,8 +311,7 @@ impl Desk {
     }
 
     /// Keeps the access token of a reply that was checked, shares it, and hands it out.
-    async fn accept(&self, trip: Trip, redeemed: Redeemed, rotated: bool) -> Landing {
-        let Redeemed { reply, took } = redeemed;
+    async fn accept(&self, trip: Trip, reply: TokenReply, rotated: bool) -> Landing {
         let (partner, tenant, resource) = (trip.partner, trip.tenant, trip.resource.clone());
         let Motive { actor, purpose } = trip.motive.clone();
         if reply.left.is_zero() {
@@ -327,7 +328,7 @@ impl Desk {
             tenant,
             resource: resource.clone(),
             rotated,
-            took,
+            took: reply.took,
             actor,
             purpose,
         });

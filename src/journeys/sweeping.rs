@@ -20,10 +20,10 @@ use crate::storage::store::Kind;
 const INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Enough to see that a process which swept has died, and no more.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// What is litter once it was due: flows and findings whose time is over, leases and lines of the
-/// roll that were left behind, access tokens that have ended.
-const LITTER: [Kind; 5] =
-    [Kind::Pending, Kind::Found, Kind::Lease, Kind::AccessToken, Kind::Process];
+/// What is litter once it was due: flows and findings whose time is over, leases, lines of the roll
+/// and divided budgets that were left behind, access tokens that have ended.
+const LITTER: [Kind; 6] =
+    [Kind::Pending, Kind::Found, Kind::Lease, Kind::AccessToken, Kind::Process, Kind::Budget];
 
 /// How many records a sweep has erased.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::{AccountClaims, IdTokenVerifier};
 use crate::storage::ledger::Ledger;
+use crate::transport::pace::Urgency;
 
 pub use check::{Aspect, Check, Finding, Verdict, Verification};
 pub use fleet::{Unverified, Verified, VerifyAll};
@@ -61,8 +62,9 @@ impl Verifier {
         &self,
         partner: TenantId,
         account: Option<&AccountId>,
+        urgency: Urgency,
     ) -> Result<Verification, Error> {
-        let answers = self.ask_each(partner, account).await?;
+        let answers = self.ask_each(partner, account, urgency).await?;
         let held = self.ledger.consent(partner).await?;
         let never = Error::NoConsent { partner, absence: Absence::Never };
         let consent = held.ok_or(never)?.record.consent;
@@ -85,10 +87,11 @@ impl Verifier {
         &self,
         partner: TenantId,
         account: Option<&AccountId>,
+        urgency: Urgency,
     ) -> Result<Answers, Error> {
         let mut answers = Vec::new();
         for resource in self.admission.app.scopes().resources() {
-            let answer = self.exchange.prove(partner, account, resource.clone()).await;
+            let answer = self.exchange.prove(partner, account, resource.clone(), urgency).await;
             if let Err(error) = &answer
                 && is_no_finding(error)
             {

@@ -141,6 +141,22 @@ pub enum Event {
     /// This process could not be put on the roll of those at work. Until it is, a key that only it
     /// needs could be retired.
     Unannounced,
+    /// Somebody had to wait for longer than a second before a request could be sent within a budget
+    /// of the application. It is said once in ten seconds at most.
+    BudgetShort {
+        /// Which: `tokens` is that of [`BrokerBuilder::token_budget`](crate::BrokerBuilder::token_budget).
+        budget: &'static str,
+        /// How long that one has waited.
+        waited: Duration,
+        /// How many still wait for their callers' sake.
+        waiting: usize,
+    },
+    /// This process could not keep its share of a budget in the store: until it can, it goes on with
+    /// a tenth of it.
+    BudgetUnshared {
+        /// Which.
+        budget: &'static str,
+    },
     /// The store could not be read; what is known from before is used.
     StoreUnreadable {
         /// The partner.

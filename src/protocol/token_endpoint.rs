@@ -22,8 +22,10 @@ use crate::model::registration::{AppRegistration, CredentialError};
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::{AccessToken, RefreshToken, random};
 use crate::model::tenant::ClientId;
+use crate::storage::budget::Budget;
 use crate::transport::client_assertion::{ClientAuthentication, Proof, Verdict};
 use crate::transport::http::{HttpError, Wire};
+use crate::transport::pace::{Closed, Ticket, Urgency};
 use crate::transport::throttle::{Rest, Throttle};
 
 mod reply;
@@ -53,6 +55,15 @@ pub(crate) enum TokenError {
     /// The application is refused everywhere; nothing was sent.
     #[error("the application is refused")]
     CircuitOpen(Rest),
+    /// The broker gave its share of the budget back; nothing was sent.
+    #[error("nothing more is sent")]
+    Closed,
+}
+
+impl From<Closed> for TokenError {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
 }
 
 /// What is wrong with a reply that is neither tokens nor a refusal.
@@ -76,12 +87,16 @@ pub(crate) struct TokenEndpoint {
     clock: Arc<dyn Clock>,
     /// The directories that asked to be left alone.
     throttle: Throttle<Directory>,
+    /// How many requests may be sent in a second, where that is rationed.
+    budget: Option<Budget>,
 }
 
 /// Tokens, as they came: whose they are is for the caller to check.
 #[derive(Debug)]
 pub(crate) struct TokenReply {
     pub(crate) access_token: AccessToken,
+    /// How long it took to come.
+    pub(crate) took: Duration,
     /// What was left of its life when it came, counted from before the request was sent.
     pub(crate) left: Duration,
     /// When that is over, by the wall clock.
@@ -123,7 +138,29 @@ impl TokenEndpoint {
     ) -> Self {
         let (cloud, client_id) = (app.cloud().clone(), app.client_id());
         let throttle = Throttle::new(clock.clone());
-        Self { wire, authentication, cloud, client_id, clock, throttle }
+        Self { wire, authentication, cloud, client_id, clock, throttle, budget: None }
+    }
+
+    /// Sends no more than a budget allows.
+    pub(crate) fn within(mut self, budget: Option<Budget>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Waits for leave to send one request. Each that is sent had one, repeated ones too.
+    pub(crate) async fn ticket(&self, urgency: Urgency) -> Result<Ticket, TokenError> {
+        match &self.budget {
+            Some(budget) => Ok(budget.ticket(urgency).await?),
+            None => Ok(Ticket::FREE),
+        }
+    }
+
+    /// Waits until nobody who waits for a token needs the leave, as long as it is `wanted`.
+    pub(crate) async fn spare_ticket(&self, wanted: impl Fn() -> bool + Send) -> Option<Ticket> {
+        match &self.budget {
+            Some(budget) => budget.ticket_if(Urgency::Spare, wanted).await.ok().flatten(),
+            None => Some(Ticket::FREE),
+        }
     }
 
     /// Whether a directory's token endpoint may be asked now.
@@ -149,13 +186,15 @@ impl TokenEndpoint {
             ("redirect_uri", redirect_uri.as_str()),
         ];
         let asking = self.asking(authority, &grant, resource, scopes)?;
+        let ticket = self.ticket(Urgency::SignIn).await?;
         let proof = self.authentication.sure_proof(&asking.url).await?;
-        self.ask(&asking, &proof).await
+        self.ask(ticket, &asking, &proof).await
     }
 
     /// Redeems a refresh token for one resource, at the partner's tenant or a customer's.
     pub(crate) async fn redeem_refresh_token(
         &self,
+        ticket: Ticket,
         authority: &Authority,
         token: &RefreshToken,
         resource: &Resource,
@@ -166,12 +205,12 @@ impl TokenEndpoint {
         grant.extend(claims.map(|claims| ("claims", claims)));
         let asking = self.asking(authority, &grant, resource, scopes)?;
         let proof = self.authentication.proof(&asking.url).await?;
-        let reply = self.ask(&asking, &proof).await;
+        let reply = self.ask(ticket, &asking, &proof).await;
         if !is_of_credential(&reply) {
             return reply;
         }
         match self.authentication.instead_of(&proof, &asking.url).await {
-            Some(other) => self.ask(&asking, &other).await,
+            Some(other) => self.ask(self.ticket(Urgency::Caller).await?, &asking, &other).await,
             None => reply,
         }
     }
@@ -196,7 +235,13 @@ impl TokenEndpoint {
         Ok(Asking { authority, url, scope, grant, resource })
     }
 
-    async fn ask(&self, asking: &Asking<'_>, proof: &Proof) -> Result<TokenReply, TokenError> {
+    /// The only place where a request is sent, so each takes a ticket.
+    async fn ask(
+        &self,
+        _ticket: Ticket,
+        asking: &Asking<'_>,
+        proof: &Proof,
+    ) -> Result<TokenReply, TokenError> {
         let request_id = Builder::from_random_bytes(random()).into_uuid().to_string();
         tracing::Span::current().record("correlation_id", request_id.as_str());
         let body = self.form(asking, proof);

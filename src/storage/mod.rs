@@ -1,5 +1,6 @@
 //! How we keep: keys that wrap keys, sealed records, and the stores that hold them.
 
+pub(crate) mod budget;
 pub(crate) mod consents;
 pub(crate) mod keyring;
 pub(crate) mod lease;

@@ -52,11 +52,13 @@ pub enum Kind {
     RetiredKey,
     /// A stop on the hand-out of tokens.
     Freeze,
+    /// How processes divide what the application may ask for in a second.
+    Budget,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Consent,
         Self::Pending,
         Self::Found,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Process,
         Self::RetiredKey,
         Self::Freeze,
+        Self::Budget,
     ];
 
     /// The name under which a store keeps this kind, unchanged from version to version.
@@ -81,6 +84,7 @@ impl Kind {
             Self::Process => "process",
             Self::RetiredKey => "retired-key",
             Self::Freeze => "freeze",
+            Self::Budget => "budget",
         }
     }
 }

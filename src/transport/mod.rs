@@ -3,4 +3,5 @@
 pub(crate) mod client_assertion;
 pub(crate) mod http;
 pub(crate) mod key_vault;
+pub(crate) mod pace;
 pub(crate) mod throttle;

@@ -50,6 +50,28 @@ pub(super) struct Trip {
     pub(super) motive: Motive,
 }
 
+impl Trip {
+    pub(super) fn of(key: CacheKey, standing: Arc<Standing>, motive: Motive) -> Self {
+        Self { key, standing, motive }
+    }
+
+    pub(super) fn prepaid(self, Ticket: Ticket) -> Self {
+        self
+    }
+}
+
+/// Leave to ask, which everybody has at once.
+pub(super) struct Ticket;
+
+#[derive(Debug)]
+pub(super) struct Endpoint;
+
+impl Endpoint {
+    pub(super) async fn spare_ticket(&self, is_wanted: impl Fn() -> bool) -> Option<Ticket> {
+        is_wanted().then_some(Ticket)
+    }
+}
+
 impl std::ops::Deref for Trip {
     type Target = CacheKey;
 
@@ -75,6 +97,7 @@ pub(crate) struct Desk {
     pub(super) offers: Offers,
     pub(super) flights: Flights,
     pub(super) unsaved: Unsaved,
+    pub(super) endpoint: Endpoint,
     pub(super) closed: AtomicBool,
     pub(crate) entra: Entra,
 }
@@ -97,6 +120,7 @@ impl Exchange {
             observers: Observers::default(),
             flights: Flights::default(),
             unsaved: Unsaved::default(),
+            endpoint: Endpoint,
             closed: AtomicBool::new(false),
             entra: Entra::default(),
         }))
@@ -117,6 +141,15 @@ impl Exchange {
         desk.keep(&trip, Shared { secret, scopes, left })
     }
 
+    /// Partner Center has refused nothing.
+    pub(super) async fn admit_enforced(
+        &self,
+        _: &CacheKey,
+        _: Option<&AccountId>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Takes no new work, and returns once what was under way has landed.
     pub(crate) async fn finish(&self) {
         self.0.closed.store(true, Ordering::Release);
@@ -127,6 +160,21 @@ impl Exchange {
 impl Desk {
     pub(super) fn check(&self, _: &Ask) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    pub(super) fn view(&self, key: &CacheKey) -> Option<Arc<Standing>> {
+        match key.is_for_office() {
+            true => self.standings.last_office(key.partner),
+            false => self.standings.last(key.partner),
+        }
+    }
+
+    pub(super) fn since_refused(&self, _: &Trip) -> Option<Trip> {
+        None
+    }
+
+    pub(super) fn check_enforced(&self, _: &CacheKey) -> Result<(), Error> {
+        Ok(())
     }
 
     pub(super) fn has_room_for(&self, _: &CacheKey) -> bool {

@@ -18,6 +18,7 @@ mod model {
     pub(crate) mod clock;
     pub(crate) mod cloud;
     pub(crate) mod consent;
+    pub(crate) mod enforcement;
     pub(crate) mod entra_error;
     pub(crate) mod event;
     pub(crate) mod freeze;

@@ -13,9 +13,15 @@ use crate::{at, own, state};
 
 /// Short waits pass by themselves and are remembered.
 #[derive(Debug, Clone)]
-struct Brisk {
+pub struct Brisk {
     inner: VirtualClock,
     pauses: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Brisk {
+    pub fn of(clock: &VirtualClock) -> Self {
+        Self { inner: clock.clone(), pauses: Arc::default() }
+    }
 }
 
 impl Clock for Brisk {
@@ -50,7 +56,7 @@ impl Stage {
     /// A partner on record, and a broker that tries so often more; by default where it is not said.
     async fn new(retries: Option<u32>) -> Self {
         let world = World::new().await;
-        let clock = Brisk { inner: world.clock.clone(), pauses: Arc::default() };
+        let clock = Brisk::of(&world.clock);
         let store = world.store().await;
         let builder = match retries {
             Some(retries) => world.builder(store).retries(retries),

@@ -22,6 +22,7 @@ use crate::model::mfa::MfaAnswer;
 use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::ledger::Held;
+use crate::transport::pace::Urgency;
 
 /// A writer who loses this often gives up.
 const TRIES: usize = 8;
@@ -86,7 +87,8 @@ impl Exchange {
     /// Shows Partner Center a new token, where nobody else does.
     async fn probe(&self, partner: TenantId, account: Option<&AccountId>) -> Result<(), Error> {
         if self.0.begins_probe(partner).await {
-            let shown = self.prove(partner, account, Resource::PartnerCenter).await?;
+            let shown =
+                self.prove(partner, account, Resource::PartnerCenter, Urgency::Caller).await?;
             self.mfa_verdict(partner, &shown.token).await;
         }
         Ok(())
@@ -106,7 +108,7 @@ impl Desk {
     pub(super) fn since_refused(&self, trip: &Trip) -> Option<Trip> {
         let standing = self.view(trip).filter(|now| now.tells_the_same(&trip.standing))?;
         let goes_on = trip.is_for_office() && self.check_enforced(trip).is_ok();
-        goes_on.then(|| Trip { standing, ..trip.clone() })
+        goes_on.then(|| trip.under(standing))
     }
 
     /// Refuses Partner Center's tokens while its use is suspended.

@@ -102,9 +102,10 @@ impl Exchange {
         let desk = &self.0;
         let generation = token.standing().generation;
         let key = CacheKey::plain(ask.partner, generation, ask.tenant, ask.resource);
-        let trip = Trip { key, standing: token.standing().clone(), motive: ask.motive };
+        let trip = Trip::of(key, token.standing().clone(), ask.motive);
         if desk.has_room_for(&trip)
-            && let Err(error) = self.fly(&trip).await
+            && let Some(ticket) = desk.endpoint.spare_ticket(|| desk.lacks(&trip)).await
+            && let Err(error) = self.fly(&trip.clone().prepaid(ticket)).await
         {
             let _told = desk.serve_while_failing(&trip, error);
         }
@@ -134,7 +135,7 @@ impl Exchange {
         }
         let standing = desk.view(&key).filter(|view| view.tells_the_same(&standing));
         let standing = standing.ok_or(Error::Superseded { partner: key.partner })?;
-        let trip = Trip { key, standing, motive: ask.motive };
+        let trip = Trip::of(key, standing, ask.motive);
         let landing = self.fly(&trip).await;
         if landing.is_err() {
             desk.check_enforced(&trip)?;
@@ -176,6 +177,11 @@ impl Desk {
     pub(super) fn fresh(&self, key: &CacheKey) -> Option<Token> {
         let now = self.clock.glance();
         self.at_hand(key).filter(|token| !token.life().wants_renewal(now))
+    }
+
+    /// Whether a successor is still to be fetched.
+    fn lacks(&self, key: &CacheKey) -> bool {
+        self.fresh(key).is_none() && !self.closed.load(Ordering::Acquire)
     }
 
     /// One that lives at all.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Desk, Redeemed};
+use super::{Desk, Trip};
 use crate::error::{Error, Remedy};
 use crate::journeys::cache::CacheKey;
 use crate::journeys::circuit::{Asker, Circuit, Pass, Turn};
@@ -17,8 +17,9 @@ use crate::model::event::Event;
 use crate::model::scope::Resource;
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::TenantId;
-use crate::protocol::token_endpoint::TokenError;
+use crate::protocol::token_endpoint::{TokenError, TokenReply};
 use crate::transport::http::HttpFault;
+use crate::transport::pace::{Ticket, Urgency};
 use crate::transport::throttle::{Rest, Throttle, jitter};
 
 /// What a broker's host may set.
@@ -69,6 +70,22 @@ impl Manners {
         self.targets.find(&target(key)).or_else(held)
     }
 
+    /// Whether nothing would be sent now.
+    fn check(&self, key: &CacheKey) -> Result<(), TokenError> {
+        if let Some(rest) = self.resting(key) {
+            return Err(TokenError::Resting(rest));
+        }
+        self.circuit.check(asker(key)).map_err(TokenError::CircuitOpen)
+    }
+
+    /// Leave for one redemption, retries and all.
+    fn admit(&self, key: &CacheKey) -> Result<Pass, TokenError> {
+        if let Some(rest) = self.resting(key) {
+            return Err(TokenError::Resting(rest));
+        }
+        self.circuit.admit(asker(key)).map_err(TokenError::CircuitOpen)
+    }
+
     fn works(&self, key: &CacheKey) {
         self.targets.clear(&target(key));
         if key.partner == key.tenant {
@@ -80,41 +97,40 @@ impl Manners {
 impl Desk {
     /// Tells a caller at once, before anybody's turn is waited for, that nothing would be sent.
     pub(super) fn check_manners(&self, key: &CacheKey) -> Result<(), Error> {
-        let resting = self.manners.resting(key).map(TokenError::Resting);
-        let open = || self.manners.circuit.check(asker(key)).err().map(TokenError::CircuitOpen);
         let authority = Authority::of(self.app.cloud(), key.tenant);
-        let asked_us = || self.endpoint.check(&authority).err();
-        match resting.or_else(open).or_else(asked_us) {
-            Some(error) => Err(Error::token(Some(key.partner), Some(key.tenant), error)),
-            None => Ok(()),
-        }
+        let checked = self.manners.check(key).and_then(|()| self.endpoint.check(&authority));
+        checked.map_err(|error| Error::token(Some(key.partner), Some(key.tenant), error))
     }
 
     /// Redeems a refresh token, again where that failed in passing, and learns from the outcome.
     pub(super) async fn redeem(
         &self,
-        key: &CacheKey,
+        trip: &Trip,
         token: &RefreshToken,
-    ) -> Result<Redeemed, TokenError> {
-        if let Some(rest) = self.manners.resting(key) {
-            return Err(TokenError::Resting(rest));
-        }
-        let pass = self.manners.circuit.admit(asker(key)).map_err(TokenError::CircuitOpen)?;
-        let outcome = self.redeem_again(key, token).await;
-        self.learn(key, &pass, &outcome);
+    ) -> Result<TokenReply, TokenError> {
+        self.manners.check(trip)?;
+        let ticket = match trip.ticket() {
+            Some(ticket) => ticket,
+            None => self.endpoint.ticket(Urgency::Caller).await?,
+        };
+        // It may have been waited for, and much may have failed meanwhile.
+        let pass = self.manners.admit(trip)?;
+        let outcome = self.redeem_again(ticket, trip, token).await;
+        self.learn(trip, &pass, &outcome);
         outcome
     }
 
     /// Full jitter; and no try is begun so late that whoever waits for this partner's turn gives up.
     async fn redeem_again(
         &self,
+        mut ticket: Ticket,
         key: &CacheKey,
         token: &RefreshToken,
-    ) -> Result<Redeemed, TokenError> {
+    ) -> Result<TokenReply, TokenError> {
         let begun = self.clock.monotonic();
         let mut longest = FIRST_PAUSE;
         for _ in 0..self.manners.retries {
-            let outcome = self.redeem_once(key, token).await;
+            let outcome = self.redeem_once(ticket, key, token).await;
             let pause = jitter(longest);
             let spent = self.clock.monotonic().saturating_sub(begun);
             if !outcome.as_ref().is_err_and(failed_in_passing) || spent + pause > RETRY_WITHIN {
@@ -122,11 +138,12 @@ impl Desk {
             }
             self.clock.sleep(pause).await;
             longest = (2 * longest).min(LONGEST_PAUSE);
+            ticket = self.endpoint.ticket(Urgency::Caller).await?;
         }
-        self.redeem_once(key, token).await
+        self.redeem_once(ticket, key, token).await
     }
 
-    fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<Redeemed, TokenError>) {
+    fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<TokenReply, TokenError>) {
         if self.manners.fleet.saw(key.partner) {
             self.observers.tell(&Event::FleetReleased);
         }

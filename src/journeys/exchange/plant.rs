@@ -26,7 +26,7 @@ impl Exchange {
             let resource = Resource::PartnerCenter;
             let key = CacheKey::plain(partner, standing.generation, tenant, resource);
             let standing = desk.view(&key).unwrap_or_else(|| standing.clone());
-            let trip = Trip { key, standing, motive: Motive::default() };
+            let trip = Trip::of(key, standing, Motive::default());
             let (secret, left) = (AccessToken::new("x".repeat(length))?, DAY);
             desk.keep(&trip, Shared { secret, scopes: scopes.clone(), left })?;
         }

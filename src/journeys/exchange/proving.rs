@@ -14,6 +14,7 @@ use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::AccountClaims;
 use crate::protocol::token_endpoint::IdTokenText;
+use crate::transport::pace::Urgency;
 
 /// What a redemption showed.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Exchange {
         partner: TenantId,
         account: Option<&AccountId>,
         resource: Resource,
+        urgency: Urgency,
     ) -> Result<Shown, Error> {
         let desk = &self.0;
         if desk.closed.load(Ordering::Acquire) {
@@ -43,7 +45,8 @@ impl Exchange {
         standing.admit(partner, account)?;
         let key = CacheKey::plain(partner, standing.generation, partner, resource);
         let standing = desk.view(&key).unwrap_or(standing);
-        let trip = Trip { key: key.clone(), standing, motive: Motive::default() };
+        let trip = Trip::of(key.clone(), standing, Motive::default());
+        let trip = self.prepared(trip, urgency).await?;
         for _ in 0..TRIES {
             let (heard, ours) = (Arc::new(Heard::new()), AtomicBool::new(false));
             let flight = || {
@@ -57,6 +60,15 @@ impl Exchange {
             }
         }
         Err(Error::Busy { partner })
+    }
+
+    /// What can wait does so before it takes off.
+    async fn prepared(&self, trip: Trip, urgency: Urgency) -> Result<Trip, Error> {
+        if urgency != Urgency::Spare {
+            return Ok(trip);
+        }
+        let ticket = self.0.endpoint.spare_ticket(|| true).await.ok_or(Error::Closed)?;
+        Ok(trip.prepaid(ticket))
     }
 
     async fn redeem_anew(self, trip: Trip, heard: Arc<Heard>) -> Landing {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tracing::Instrument;
 
 use super::proving::Heard;
-use super::trip::{Redeemed, Trip, rotation_span};
+use super::trip::{Trip, rotation_span};
 use super::unsaved::Waiting;
 use super::{Desk, Exchange, is_pausing, usable};
 use crate::error::Error;
@@ -82,7 +82,7 @@ impl Exchange {
         &self,
         trip: Trip,
         held: Held<StoredConsent>,
-        redeemed: Redeemed,
+        redeemed: TokenReply,
         asked_at: SystemTime,
     ) -> Landing {
         let desk = &self.0;

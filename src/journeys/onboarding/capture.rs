@@ -22,6 +22,7 @@ use crate::protocol::authorization::{Answer, Callback};
 use crate::protocol::id_token::{IdClaims, IdTokenError};
 use crate::protocol::token_endpoint::{BadReply, TokenReply};
 use crate::storage::ledger::{Held, LedgerError};
+use crate::transport::pace::Urgency;
 
 /// What the code was redeemed for, with the person it speaks of.
 struct Redeemed {
@@ -177,12 +178,14 @@ impl Desk {
         let partner = claims.tenant;
         let authority = Authority::of(self.app.cloud(), partner);
         let scopes = self.app.scopes().of(resource);
+        let refused = |error| Error::token(Some(partner), Some(partner), error);
+        let ticket = self.endpoint.ticket(Urgency::SignIn).await.map_err(refused)?;
         let asked_at = self.clock.now();
         let reply = self
             .endpoint
-            .redeem_refresh_token(&authority, &proven.token, resource, &scopes, None)
+            .redeem_refresh_token(ticket, &authority, &proven.token, resource, &scopes, None)
             .await
-            .map_err(|error| Error::token(Some(partner), Some(partner), error))?;
+            .map_err(refused)?;
         let owner = reply.id_token.as_ref();
         let owner = owner.map(|text| self.id_tokens.read_from_tls(text, &authority)).transpose()?;
         if owner.is_some_and(|owner| owner.user != claims.user || owner.subject != claims.subject) {

@@ -14,6 +14,7 @@ use crate::model::consent::StoredConsent;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{DamagedRecord, Held, LedgerError};
 use crate::storage::store::{Cursor, Kind, Selection};
+use crate::transport::pace::Urgency;
 
 /// A look at every partner's consent: [`run`](Self::run) it.
 ///
@@ -287,7 +288,7 @@ impl Round {
     fn begin(&mut self, verifier: &Verifier, partner: TenantId) {
         let (verifier, (done, landing)) = (verifier.clone(), oneshot::channel());
         self.tasks.spawn(async move {
-            let _nobody_waits = done.send(verifier.verify(partner, None).await);
+            let _nobody_waits = done.send(verifier.verify(partner, None, Urgency::Spare).await);
         });
         self.under_way.push_back((partner, landing));
     }

@@ -56,6 +56,7 @@ impl Reading<'_> {
         let scope = members.text("scope")?;
         Ok(TokenReply {
             access_token: access_token(&mut members)?,
+            took: self.took,
             left,
             expires_at: later(self.received_at, left),
             refresh_token: refresh_token(&mut members)?,

@@ -62,8 +62,9 @@ impl Stage {
     async fn exchange(&self, claims: Option<&str>) -> Result<TokenReply, TokenError> {
         let token = RefreshToken::new("0.rt-canary").expect("plain");
         let (authority, resource) = (self.authority(), Resource::PartnerCenter);
-        let scopes = self.app.scopes();
-        self.endpoint.redeem_refresh_token(&authority, &token, &resource, scopes, claims).await
+        let (ticket, scopes) = (Ticket::FREE, self.app.scopes());
+        let endpoint = &self.endpoint;
+        endpoint.redeem_refresh_token(ticket, &authority, &token, &resource, scopes, claims).await
     }
 
     async fn with(&self, changed: impl FnOnce(&mut Value)) -> Result<TokenReply, TokenError> {
@@ -158,8 +159,14 @@ async fn a_resource_without_scopes_is_not_asked_for() {
     let stage = Stage::new().await;
     let token = RefreshToken::new("0.rt").expect("plain");
     let (authority, scopes) = (stage.authority(), stage.app.scopes());
-    let asked =
-        stage.endpoint.redeem_refresh_token(&authority, &token, &Resource::Graph, scopes, None);
+    let asked = stage.endpoint.redeem_refresh_token(
+        Ticket::FREE,
+        &authority,
+        &token,
+        &Resource::Graph,
+        scopes,
+        None,
+    );
     assert_eq!(asked.await.expect_err("refused"), TokenError::NoScope(Resource::Graph));
     assert!(stage.server.received_requests().await.expect("recorded").is_empty());
 }

@@ -15,6 +15,7 @@ use crate::model::clock::VirtualClock;
 use crate::model::consent::{
     Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
 };
+use crate::model::enforcement::Enforcement;
 use crate::model::motive::Motive;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scope, Scopes};
@@ -151,6 +152,7 @@ pub(super) fn app() -> AppRegistration {
 
 pub(super) fn consent(generation: u64, flow: &str) -> StoredConsent {
     let consent = Consent {
+        enforcement: Enforcement::default(),
         partner: partner(),
         account: AccountId::new("panel-1").expect("plain text"),
         user: ConsentingUser {
