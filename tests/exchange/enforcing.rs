@@ -284,11 +284,15 @@ async fn what_a_check_hears_is_remembered_as_if_a_call_had_met_it() {
 async fn an_enforcement_that_grows_never_flaps() {
     let (world, broker) = consented().await;
     let mut turns = Vec::new();
-    for round in 0..120_u8 {
-        // A growing share is refused, while half of the answers to `ValidateMfa` say yes.
+    for round in 0..=120_u8 {
+        // A growing share is refused, while half of the answers to `ValidateMfa` say yes; at last all.
         world.entra.partner_center_enforces(MfaEnforcement::Progressive(round.min(100)));
         let answers = [MfaAnswer::NotCompliant, MfaAnswer::Compliant];
         world.entra.partner_center_mfa(answers[usize::from(round / 3 % 2)]);
+        if round == 120 {
+            world.entra.partner_center_mfa(MfaAnswer::Honest);
+            world.clock.advance(7 * HOUR);
+        }
         let _refused_or_not = use_partner_center(&world, &broker).await;
         let (ups, downs) = ups_and_downs(&world);
         if turns.last().is_none_or(|(_, seen)| *seen != ups + downs) {
