@@ -124,18 +124,18 @@ impl Panel {
         (0..CUSTOMERS).map(customer).collect()
     }
 
-    /// Returns once nine tenths of the budget were used for four seconds, counting from this request
+    /// Returns once nine tenths of the budget were used for two seconds, counting from this request
     /// on: what the processes before had held is theirs for some seconds yet.
     async fn uses_its_budget(&self, from: usize) {
         let used = async {
-            let enough = budgeted(4 * SECOND) * 9 / 10;
-            while most_within(&self.ledger()[from..], 4 * SECOND) < enough {
+            let enough = budgeted(2 * SECOND) * 9 / 10;
+            while most_within(&self.ledger()[from..], 2 * SECOND) < enough {
                 tokio::time::sleep(ON_THE_WAY).await;
             }
         };
         let outcome = tokio::time::timeout(60 * SECOND, used).await;
-        let most = most_within(&self.ledger()[from..], 4 * SECOND);
-        outcome.unwrap_or_else(|_| panic!("no more than {most} in four seconds"));
+        let most = most_within(&self.ledger()[from..], 2 * SECOND);
+        outcome.unwrap_or_else(|_| panic!("no more than {most} in two seconds"));
     }
 
     /// Returns once what was on the way has arrived.

@@ -74,12 +74,18 @@ async fn onboarded(world: &World) -> PathBuf {
     world.folder.path().canonicalize().expect("it is there")
 }
 
-/// Waits until the last handle is closed: then the logs are empty, and gone.
+/// Waits until the last handle is closed: then the logs of both files are empty, and gone.
 async fn closed(world: &World) {
     world.store().await.close().await.expect("nothing stands in the way");
-    while world.store_folder().join(RECORDS).with_extension("sqlite3-wal").exists() {
+    while has_logs(&world.store_folder()) {
         tokio::task::yield_now().await;
     }
+}
+
+fn has_logs(store: &Path) -> bool {
+    let files = fs::read_dir(store).expect("a folder").flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    names.into_iter().any(|name| name.ends_with("-wal") || name.ends_with("-shm"))
 }
 
 /// What is done to the files, the words of the refusal, and what undoes it.
