@@ -190,9 +190,19 @@ pub async fn closed(broker: cpv_consent::Broker, folder: &Path) {
     store.close().await.expect("nothing stands in the way");
 }
 
+fn has_logs(folder: &Path) -> bool {
+    let files = fs::read_dir(folder).expect("a folder").flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    names.into_iter().any(|name| name.ends_with("-wal") || name.ends_with("-shm"))
+}
+
+/// Copies a store that was closed, once its last handle is: until then its logs come and go.
 pub fn copy(from: &Path, to: &Path) {
     use std::os::unix::fs::DirBuilderExt;
 
+    while has_logs(from) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     fs::DirBuilder::new().mode(0o700).create(to).expect("a folder");
     for file in fs::read_dir(from).expect("a folder") {
         let path: PathBuf = file.expect("a file").path();
