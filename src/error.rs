@@ -299,6 +299,10 @@ impl Error {
                 Self::CircuitOpen { cause, after }
             }
             TokenError::Closed => Self::Closed,
+            TokenError::Superseded => match partner {
+                Some(partner) => Self::Superseded { partner },
+                None => Self::Conflict,
+            },
             TokenError::NoScope(_) => {
                 const EXPECTED: &str = "a resource of which a permission is requested";
                 Invalid::new("resource", "is not registered", EXPECTED).into()

@@ -55,6 +55,9 @@ pub(crate) enum TokenError {
     /// The application is refused everywhere; nothing was sent.
     #[error("the application is refused")]
     CircuitOpen(Rest),
+    /// The consent is over, or another, since it was read; nothing was sent.
+    #[error("the consent is another by now")]
+    Superseded,
     /// The broker gave its share of the budget back; nothing was sent.
     #[error("nothing more is sent")]
     Closed,
@@ -204,15 +207,28 @@ impl TokenEndpoint {
         let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         grant.extend(claims.map(|claims| ("claims", claims)));
         let asking = self.asking(authority, &grant, resource, scopes)?;
-        let proof = self.authentication.proof(&asking.url).await?;
+        let (ticket, proof) = self.proven(ticket, &asking.url).await?;
         let reply = self.ask(ticket, &asking, &proof).await;
         if !is_of_credential(&reply) {
             return reply;
         }
+        // Waited for before another is signed, which does not live long.
+        let ticket = self.ticket(Urgency::Caller).await?;
         match self.authentication.instead_of(&proof, &asking.url).await {
-            Some(other) => self.ask(self.ticket(Urgency::Caller).await?, &asking, &other).await,
+            Some(other) => self.ask(ticket, &asking, &other).await,
             None => reply,
         }
+    }
+
+    /// A proof, and leave that is still good with it: signing may take long, and so may what a leave
+    /// was taken ahead for.
+    async fn proven(&self, ticket: Ticket, url: &Url) -> Result<(Ticket, Proof), TokenError> {
+        let proof = self.authentication.proof(url).await?;
+        if !ticket.has_passed(self.clock.monotonic()) {
+            return Ok((ticket, proof));
+        }
+        let ticket = self.ticket(Urgency::Caller).await?;
+        Ok((ticket, self.authentication.proof(url).await?))
     }
 
     /// Nothing that was signed so far is shown any more.

@@ -17,11 +17,13 @@
 
 use std::future::Future;
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use self::stake::{Part, Stake};
 use crate::model::clock::{Clock, as_seconds, later};
@@ -29,7 +31,7 @@ use crate::model::event::{Event, Observers};
 use crate::model::secret::random;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
-use crate::storage::store::{Kind, Revision, StoreError};
+use crate::storage::store::{Kind, Revision};
 use crate::transport::pace::{Closed, Pace, Rate, Ticket, Urgency};
 
 mod stake;
@@ -128,9 +130,14 @@ impl Budget {
         tokio::spawn(keeper.run(purse.stop.subscribe()));
     }
 
-    /// Waits for leave to send one request.
+    /// Waits for leave to send one request; in a task, since a caller who has a place and is polled no
+    /// more would hold up all behind.
     pub(crate) async fn ticket(&self, urgency: Urgency) -> Result<Ticket, Closed> {
-        self.ticket_if(urgency, || true).await?.ok_or(Closed)
+        let budget = self.clone();
+        let mut waiting = JoinSet::new();
+        waiting.spawn(async move { budget.ticket_if(urgency, || true).await });
+        let Some(Ok(ticket)) = waiting.join_next().await else { return Err(Closed) };
+        ticket?.ok_or(Closed)
     }
 
     /// Waits for leave to send one request, as long as it is `wanted`.
@@ -139,16 +146,20 @@ impl Budget {
         urgency: Urgency,
         wanted: impl Fn() -> bool + Send,
     ) -> Result<Option<Ticket>, Closed> {
-        let ticket = self.0.pace.ticket(urgency, wanted).await?;
-        let waited = ticket.as_ref().map_or(Duration::ZERO, |ticket| ticket.waited);
-        if urgency != Urgency::Spare && waited >= LONG {
-            self.0.tell_short(waited);
+        let mut ticket = pin!(self.0.pace.ticket(urgency, wanted));
+        if urgency != Urgency::Spare {
+            tokio::select! {
+                biased;
+                ticket = &mut ticket => return ticket,
+                () = self.0.clock.sleep(LONG) => self.0.tell_short(LONG),
+            }
         }
-        Ok(ticket)
+        ticket.await
     }
 
     /// Gives the share back, and returns once others can have it. Nothing more is spent.
     pub(crate) async fn give_back(&self) {
+        self.0.pace.close();
         self.0.stop.send_replace(true);
         self.0.stop.closed().await;
     }
@@ -188,9 +199,6 @@ impl Keeper {
             }
             self.round().await;
         }
-        if let Some(purse) = self.purse.upgrade() {
-            purse.pace.close();
-        }
         if self.patiently(self.leave()).await.is_err() {
             tracing::debug!("a share was not given back; it will lapse");
         }
@@ -198,18 +206,22 @@ impl Keeper {
 
     /// Looks, writes if need be, and spends accordingly.
     async fn round(&mut self) {
-        for _ in 0..TRIES {
-            match self.turn().await {
-                Ok(()) => break,
-                Err(LedgerError::Conflict) => self.clock.sleep(jittered(PAUSE)).await,
-                Err(error) => {
-                    tracing::debug!(%error, "a share was not renewed");
-                    self.stake.failed(self.clock.monotonic());
-                    break;
-                }
-            }
+        if let Err(error) = self.turns().await {
+            tracing::debug!(%error, "a share was not renewed");
+            self.stake.failed(self.clock.monotonic());
         }
         self.apply();
+    }
+
+    /// Who always comes second has not written either.
+    async fn turns(&mut self) -> Result<(), LedgerError> {
+        for _ in 0..TRIES {
+            match self.turn().await {
+                Err(LedgerError::Conflict) => self.clock.sleep(jittered(PAUSE)).await,
+                outcome => return outcome,
+            }
+        }
+        Err(LedgerError::Conflict)
     }
 
     async fn turn(&mut self) -> Result<(), LedgerError> {
@@ -276,9 +288,7 @@ impl Keeper {
         tokio::select! {
             biased;
             done = work => done,
-            () = self.clock.sleep(PATIENCE) => {
-                Err(LedgerError::Store(StoreError::unavailable("it took too long")))
-            }
+            () = self.clock.sleep(PATIENCE) => Err(LedgerError::too_late()),
         }
     }
 }

@@ -114,6 +114,13 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// The store has not answered in time: a store that hangs is one that fails.
+    pub(crate) fn too_late() -> Self {
+        Self::Store(StoreError::unavailable("it took too long"))
+    }
+}
+
 fn of(partner: Option<TenantId>) -> String {
     partner.map(|partner| format!(" (partner {partner})")).unwrap_or_default()
 }

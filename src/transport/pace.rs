@@ -119,11 +119,19 @@ pub(crate) enum Urgency {
 pub(crate) struct Ticket {
     /// How long it was waited for.
     pub(crate) waited: Duration,
+    /// When it was given, by the monotonic clock.
+    at: Duration,
 }
 
 impl Ticket {
     /// Where nothing is rationed.
-    pub(crate) const FREE: Self = Self { waited: Duration::ZERO };
+    pub(crate) const FREE: Self = Self { waited: Duration::ZERO, at: Duration::MAX };
+
+    /// Whether the request that it was given for should have been sent by now: others, or another
+    /// process, have had its place since.
+    pub(crate) fn has_passed(&self, now: Duration) -> bool {
+        now.saturating_sub(self.at) > PASSES
+    }
 }
 
 /// Nothing more is sent.
@@ -139,6 +147,9 @@ pub(crate) struct Pace {
     queues: [Queue; 3],
     /// A rate, or a queue that is empty now.
     changed: Notify,
+    /// Whether the last one was for a sign-in: then it is a caller's turn, so that no crowd of codes,
+    /// which cost nothing to invent, keeps callers from theirs.
+    was_sign_in: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -150,8 +161,9 @@ struct Queue {
 
 impl Pace {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (changed, closed) = (Notify::new(), AtomicBool::new(false));
-        Self { clock, cadence: Mutex::default(), queues: Default::default(), changed, closed }
+        let (changed, cadence) = (Notify::new(), Mutex::default());
+        let (was_sign_in, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { clock, cadence, queues: Default::default(), changed, was_sign_in, closed }
     }
 
     /// From now on at this rate, and nothing from `until` on, by the monotonic clock.
@@ -196,7 +208,10 @@ impl Pace {
                 false => Err(None),
             };
             match wait {
-                Ok(()) => return Ok(Some(Ticket { waited: now.saturating_sub(came) })),
+                Ok(()) => {
+                    self.passed(urgency);
+                    return Ok(Some(Ticket { waited: now.saturating_sub(came), at: now }));
+                }
                 Err(None) => changed.await,
                 Err(Some(wait)) => tokio::select! {
                     biased;
@@ -207,9 +222,23 @@ impl Pace {
         }
     }
 
+    /// People who sign in go first, though not twice running while callers wait.
     fn has_precedence(&self, urgency: Urgency) -> bool {
-        let before = &self.queues[..urgency as usize];
-        before.iter().all(|queue| queue.waiting.load(Ordering::Acquire) == 0)
+        let waits =
+            |urgency: Urgency| self.queues[urgency as usize].waiting.load(Ordering::Acquire) > 0;
+        let was_sign_in = self.was_sign_in.load(Ordering::Acquire);
+        match urgency {
+            Urgency::SignIn => !was_sign_in || !waits(Urgency::Caller),
+            Urgency::Caller => was_sign_in || !waits(Urgency::SignIn),
+            Urgency::Spare => !waits(Urgency::SignIn) && !waits(Urgency::Caller),
+        }
+    }
+
+    fn passed(&self, urgency: Urgency) {
+        let is_sign_in = urgency == Urgency::SignIn;
+        if self.was_sign_in.swap(is_sign_in, Ordering::AcqRel) != is_sign_in {
+            self.changed.notify_waiters();
+        }
     }
 
     fn cadence(&self) -> MutexGuard<'_, Cadence> {
@@ -244,6 +273,8 @@ fn nanos(nanos: u128) -> Duration {
 }
 
 const THOUSAND: u64 = 1000;
+/// A request is sent so soon after leave was given, or leave is asked for again.
+const PASSES: Duration = Duration::from_millis(250);
 /// How much later than asked for a timer may end without a request being lost.
 const SLACK: Duration = Duration::from_millis(20);
 

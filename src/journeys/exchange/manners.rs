@@ -111,7 +111,7 @@ impl Desk {
         self.manners.check(trip)?;
         let ticket = match trip.ticket() {
             Some(ticket) => ticket,
-            None => self.endpoint.ticket(Urgency::Caller).await?,
+            None => self.leave(trip).await?,
         };
         // It may have been waited for, and much may have failed meanwhile.
         let pass = self.manners.admit(trip)?;
@@ -124,13 +124,13 @@ impl Desk {
     async fn redeem_again(
         &self,
         mut ticket: Ticket,
-        key: &CacheKey,
+        trip: &Trip,
         token: &RefreshToken,
     ) -> Result<TokenReply, TokenError> {
         let begun = self.clock.monotonic();
         let mut longest = FIRST_PAUSE;
         for _ in 0..self.manners.retries {
-            let outcome = self.redeem_once(ticket, key, token).await;
+            let outcome = self.redeem_once(ticket, trip, token).await;
             let pause = jitter(longest);
             let spent = self.clock.monotonic().saturating_sub(begun);
             if !outcome.as_ref().is_err_and(failed_in_passing) || spent + pause > RETRY_WITHIN {
@@ -138,9 +138,15 @@ impl Desk {
             }
             self.clock.sleep(pause).await;
             longest = (2 * longest).min(LONGEST_PAUSE);
-            ticket = self.endpoint.ticket(Urgency::Caller).await?;
+            ticket = self.leave(trip).await?;
         }
-        self.redeem_once(ticket, key, token).await
+        self.redeem_once(ticket, trip, token).await
+    }
+
+    /// Leave to send one request, unless the consent that it is for has gone meanwhile.
+    async fn leave(&self, trip: &Trip) -> Result<Ticket, TokenError> {
+        let ticket = self.endpoint.ticket(Urgency::Caller).await?;
+        if trip.standing.is_gone() { Err(TokenError::Superseded) } else { Ok(ticket) }
     }
 
     fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<TokenReply, TokenError>) {

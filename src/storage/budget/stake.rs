@@ -14,6 +14,8 @@ use crate::transport::pace::Rate;
 pub(super) struct Part {
     pub(super) process: String,
     pub(super) share: Rate,
+    /// What this process takes for the whole: hosts that change it do so one after the other.
+    pub(super) whole: Rate,
     /// Counted up at each writing: who does not count is silent.
     pub(super) beat: u64,
 }
@@ -41,7 +43,8 @@ pub(super) struct Stake {
     growth: Option<(Rate, Duration)>,
     /// The beats of others, and since when each was seen to stand still.
     seen: BTreeMap<String, (u64, Duration)>,
-    /// How many processes there were when the record was last read, this one among them.
+    /// How many processes there were when the record was last written, this one among them: who
+    /// cannot write sees the others fall silent, who cannot either.
     processes: u64,
     /// Since when nothing can be written.
     failing_since: Option<Duration>,
@@ -77,7 +80,8 @@ impl Stake {
             return None;
         }
         self.beat += 1;
-        next.push(Part { process: self.own.clone(), share, beat: self.beat });
+        let (process, whole) = (self.own.clone(), self.whole);
+        next.push(Part { process, share, whole, beat: self.beat });
         Some(next)
     }
 
@@ -85,6 +89,7 @@ impl Stake {
     pub(super) fn wrote(&mut self, parts: &[Part], began: Duration) {
         let Some(own) = self.find(parts) else { return };
         (self.wrote_at, self.failing_since) = (Some(began), None);
+        self.processes = parts.len() as u64;
         if own.share > self.promised() {
             self.growth = Some((own.share, began.saturating_add(SETTLES)));
         }
@@ -144,13 +149,14 @@ impl Stake {
         since.is_some_and(|since| now.saturating_sub(since) < SILENCE)
     }
 
-    /// As much as each has, and no more than the others leave.
-    fn fair(&mut self, others: &[Part]) -> Rate {
+    /// As much as each has, and no more than the others leave. Where they do not agree on the whole,
+    /// the smallest is divided.
+    fn fair(&self, others: &[Part]) -> Rate {
         let before = others.iter().filter(|part| part.process < self.own).count() as u64;
-        self.processes = others.len() as u64 + 1;
-        let fair = self.whole.part(before, self.processes);
+        let whole = others.iter().map(|part| part.whole).fold(self.whole, Rate::min);
+        let fair = whole.part(before, others.len() as u64 + 1);
         let taken = others.iter().fold(Rate::NONE, |sum, part| sum.and(part.share));
-        let room = self.whole.without(taken);
+        let room = whole.without(taken);
         if room < fair { room.rounded() } else { fair }
     }
 

@@ -126,6 +126,50 @@ async fn a_store_that_takes_no_write_leaves_a_tenth_until_it_does_again() {
 }
 
 #[tokio::test]
+async fn who_always_comes_second_is_cut_off_and_says_so() {
+    // F-11
+    let fleet = Fleet::new();
+    let process = Process::start(&fleet, "one").await;
+    fleet.pass(4 * SECOND).await;
+    fleet.store.is_late.store(true, SeqCst);
+    fleet.pass(12 * SECOND).await;
+    let events = process.events.lock().expect("no panic").clone();
+    assert_eq!(events, [Event::BudgetUnshared { budget: "tokens" }]);
+}
+
+#[tokio::test]
+async fn nothing_is_spent_after_the_end_where_nobody_shares_it_either() {
+    use crate::storage::ledger::{Ledger, Stores};
+    use crate::storage::store::Memory;
+
+    // F-29
+    let fleet = Fleet::new();
+    let (clock, stores) =
+        (Arc::new(fleet.clock.clone()), Stores::new(Arc::new(Memory::new()), None));
+    let ledger = Ledger::new(stores, fleet.ring.clone(), Fleet::realm(), clock.clone());
+    let whole = NonZeroU32::new(WHOLE).expect("not zero");
+    let budget = Budget::new("tokens", whole, clock, Observers::default());
+    budget.begin(&ledger, "one").await;
+    let _ticket = budget.ticket(Urgency::Caller).await.expect("open");
+    budget.give_back().await;
+    assert_eq!(budget.ticket(Urgency::Caller).await.err(), Some(Closed));
+}
+
+#[tokio::test]
+async fn a_caller_who_is_polled_no_more_holds_up_nobody() {
+    // F-30
+    let fleet = Fleet::new();
+    let process = Process::start(&fleet, "one").await;
+    let mut forgotten = pin!(process.budget.ticket(Urgency::SignIn));
+    tokio::select! {
+        biased;
+        _ticket = &mut forgotten => panic!("nothing is allowed yet"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(process.sends(&fleet, 4 * SECOND).await > 0);
+}
+
+#[tokio::test]
 async fn a_record_that_is_lost_or_does_not_open_is_written_anew() {
     let fleet = Fleet::new();
     let one = Process::start(&fleet, "one").await;

@@ -18,6 +18,9 @@ pub(crate) struct Common {
     inner: Memory,
     pub(crate) refuses_writes: AtomicBool,
     pub(crate) refuses_lists: AtomicBool,
+    /// Somebody else always writes first.
+    pub(crate) is_late: AtomicBool,
+    pub(crate) hangs: AtomicBool,
     /// The longest page that anybody asked for.
     pub(crate) longest_page: AtomicUsize,
     /// How many records were listed.
@@ -34,6 +37,9 @@ impl Store for Common {
         if self.refuses_writes.load(Ordering::SeqCst) {
             return Err(StoreError::Full);
         }
+        if self.is_late.load(Ordering::SeqCst) {
+            return Err(StoreError::Conflict);
+        }
         self.inner.put(key, entry, expect).await
     }
 
@@ -44,6 +50,9 @@ impl Store for Common {
     async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         if self.refuses_lists.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("on purpose"));
+        }
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
         self.longest_page.fetch_max(filter.limit, Ordering::SeqCst);
         let page = self.inner.list(filter).await?;

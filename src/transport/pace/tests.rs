@@ -147,6 +147,35 @@ async fn people_who_sign_in_go_before_callers_and_callers_before_what_can_wait()
 }
 
 #[tokio::test]
+async fn a_crowd_that_signs_in_leaves_callers_every_second_place() {
+    let stage = Stage::new();
+    let mut waiters = Vec::new();
+    for name in 10..14 {
+        waiters.push(stage.queue(name, Urgency::SignIn).await);
+    }
+    for name in 20..22 {
+        waiters.push(stage.queue(name, Urgency::Caller).await);
+    }
+    stage.pace.allow(rate(1), Duration::MAX);
+    stage.pass(8 * SECOND).await;
+    assert_eq!(stage.gone(), [10, 20, 11, 21, 12, 13]);
+    for waiter in waiters {
+        waiter.await.expect("no panic").expect("open");
+    }
+}
+
+#[tokio::test]
+async fn leave_that_was_not_used_soon_has_passed() {
+    let stage = Stage::new();
+    stage.pace.allow(rate(1), Duration::MAX);
+    let ticket = stage.pace.ticket(Urgency::Caller, || true).await.expect("open").expect("wanted");
+    let now = stage.clock.monotonic();
+    assert!(!ticket.has_passed(now + PASSES));
+    assert!(ticket.has_passed(now + PASSES + Duration::from_millis(1)));
+    assert!(!Ticket::FREE.has_passed(now + 3600 * SECOND), "where nothing is rationed");
+}
+
+#[tokio::test]
 async fn who_goes_away_loses_the_place_and_holds_up_nobody() {
     // F-30
     let stage = Stage::new();

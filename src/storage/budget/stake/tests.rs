@@ -252,10 +252,18 @@ proptest! {
     }
 }
 
+fn rate(per_second: u32) -> Rate {
+    Rate::per_second(NonZeroU32::new(per_second).expect("not zero"))
+}
+
+/// The line of another process, which says that the whole is 100.
+fn other(share: Rate, beat: u64) -> Part {
+    Part { process: "other".to_owned(), share, whole: rate(100), beat }
+}
+
 /// A process that has made its round with this record, and time for it to count.
 fn settled(parts: &[Part]) -> (Stake, Vec<Part>) {
-    let whole = Rate::per_second(NonZeroU32::new(100).expect("not zero"));
-    let mut stake = Stake::new(whole, "own".to_owned());
+    let mut stake = Stake::new(rate(100), "own".to_owned());
     let next = stake.look(parts, SECOND).expect("it joins");
     stake.wrote(&next, SECOND);
     (stake, next)
@@ -274,14 +282,18 @@ fn a_process_that_has_just_started_spends_nothing_before_its_share_has_settled()
 #[test]
 fn a_process_that_cannot_write_goes_on_with_a_tenth_of_its_fair_share() {
     // F-11, F-12
-    let other = Part { process: "other".to_owned(), share: Rate::NONE, beat: 7 };
-    let (mut stake, _) = settled(&[other]);
+    let (mut stake, parts) = settled(&[other(Rate::NONE, 7)]);
     let whole = stake.whole;
     stake.failed(2 * SECOND);
     assert_eq!(stake.allowance(SECOND + SETTLES).rate, whole.over(2));
     assert!(!stake.is_cut_off(SECOND + HELD));
     assert_eq!(stake.allowance(2 * SECOND + HELD).rate, whole.over(20));
     assert!(stake.is_cut_off(2 * SECOND + HELD));
+    // Where nobody can write all stand still, and are there all the same.
+    let later = 2 * SECOND + HELD + 2 * SILENCE;
+    let _not_written = stake.look(&parts, later - SILENCE);
+    let _not_written = stake.look(&parts, later);
+    assert_eq!(stake.allowance(later).rate, whole.over(20));
     let mut new = Stake::new(whole, "new".to_owned());
     new.failed(SECOND);
     assert_eq!(new.allowance(SECOND).rate, Rate::NONE);
@@ -292,9 +304,26 @@ fn a_process_that_cannot_write_goes_on_with_a_tenth_of_its_fair_share() {
 fn who_finds_its_line_gone_stops_at_once() {
     let (mut stake, _) = settled(&[]);
     assert!(stake.allowance(SECOND + SETTLES).rate > Rate::NONE);
-    let others = [Part { process: "other".to_owned(), share: Rate::NONE, beat: 1 }];
+    let others = [other(Rate::NONE, 1)];
     stake.look(&others, SECOND + SETTLES).expect("it joins again");
     assert_eq!(stake.allowance(SECOND + SETTLES).rate, Rate::NONE);
+}
+
+#[test]
+fn processes_that_do_not_agree_on_the_whole_divide_the_smallest() {
+    for (before, now) in [(10, 100), (100, 10)] {
+        let mut old = Stake::new(rate(before), "a".to_owned());
+        let alone = old.look(&[], SECOND).expect("it joins");
+        old.wrote(&alone, SECOND);
+        let mut new = Stake::new(rate(now), "b".to_owned());
+        let mut parts = new.look(&alone, SECOND).expect("it joins");
+        for _ in 0..2 {
+            parts = old.look(&parts, 2 * SECOND + BEAT).unwrap_or(parts);
+            parts = new.look(&parts, 2 * SECOND + BEAT).unwrap_or(parts);
+        }
+        let shares: Vec<_> = parts.iter().map(|part| part.share).collect();
+        assert_eq!(shares, [rate(5), rate(5)], "from {before} to {now}");
+    }
 }
 
 #[test]
