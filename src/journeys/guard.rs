@@ -12,8 +12,9 @@ use crate::model::tenant::TenantId;
 /// How many partners may leave `live` within a while before that is held to be no fault of theirs.
 ///
 /// By default a tenth of those that this process has used within a day, and ten at least, within ten
-/// minutes. Once they are more, no consent's state is written until fewer have begun to fail within the
-/// same time, valid tokens are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so.
+/// minutes. Once they are more, no consent's state is written while as many go on failing, valid tokens
+/// are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so. Who has worked since, or
+/// was not asked for within a day, fails no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct FleetGuard {
@@ -75,9 +76,9 @@ struct Watched {
     /// When each partner was used last.
     seen: HashMap<TenantId, Duration>,
     sweep_at: usize,
-    /// When each partner that fails would have left; while states are held, for the first time.
-    leaving: HashMap<TenantId, Duration>,
-    /// While states are held: until when they surely are.
+    /// When each partner that fails would last have left, as long as it has not worked since.
+    failing: HashMap<TenantId, Duration>,
+    /// While states are held: when to look again whether that is over.
     alarm: Option<Duration>,
 }
 
@@ -95,19 +96,26 @@ impl Fleet {
             watched.seen.retain(|_, seen| now.saturating_sub(*seen) <= LATELY);
             watched.sweep_at = SMALLEST_SWEEP.max(2 * watched.seen.len());
         }
-        watched.is_over(self.guard, now)
+        watched.alarm.is_some_and(|next| now >= next) && watched.is_over(self.guard, now)
+    }
+
+    /// A partner works, at its own tenant. True when that ends an alarm.
+    pub(crate) fn worked(&self, partner: TenantId) -> bool {
+        let mut watched = self.watched();
+        let has_failed = watched.failing.remove(&partner).is_some();
+        has_failed && watched.alarm.is_some() && watched.is_over(self.guard, self.clock.monotonic())
     }
 
     /// A partner that was seen just now fails, and would leave `live` if it `is_live`.
     pub(crate) fn fails(&self, partner: TenantId, is_live: bool) -> Verdict {
         let now = self.clock.monotonic();
         let mut watched = self.watched();
+        if is_live {
+            watched.failing.insert(partner, now);
+        }
         match watched.alarm {
-            Some(_) => {
-                watched.joins(partner, is_live, now);
-                Verdict::Held
-            }
-            None if is_live => watched.leaves(partner, self.guard, now),
+            Some(_) => Verdict::Held,
+            None if is_live => watched.leaves(self.guard, now),
             None => Verdict::Written,
         }
     }
@@ -118,37 +126,22 @@ impl Fleet {
 }
 
 impl Watched {
-    /// Ends an alarm that so few have joined within the window that they would not raise it. Looks
-    /// only when one of them has left the window: before that they can but have become more.
+    /// Whether so few fail still that they would not raise the alarm, which ends it.
     fn is_over(&mut self, guard: FleetGuard, now: Duration) -> bool {
-        if self.alarm.is_none_or(|until| now <= until) {
-            return false;
-        }
-        let joined = self.leaving.values().filter(|left| is_within(guard.window, **left, now));
-        let crossed = guard.is_crossed(joined.clone().count(), self.used_lately(now));
-        self.alarm =
-            joined.min().filter(|_| crossed).map(|first| first.saturating_add(guard.window));
-        if self.alarm.is_none() {
-            self.leaving.retain(|_, left| is_within(guard.window, *left, now));
-        }
-        self.alarm.is_none()
+        self.failing.retain(|_, failed| is_within(LATELY, *failed, now));
+        let lasts = guard.is_crossed(self.failing.len(), self.used_lately(now));
+        self.alarm = lasts.then(|| now.saturating_add(LOOK));
+        !lasts
     }
 
-    /// Whoever fails again and again does not prolong the alarm.
-    fn joins(&mut self, partner: TenantId, is_live: bool, now: Duration) {
-        if is_live {
-            self.leaving.entry(partner).or_insert(now);
-        }
-    }
-
-    fn leaves(&mut self, partner: TenantId, guard: FleetGuard, now: Duration) -> Verdict {
-        self.leaving.retain(|_, left| is_within(guard.window, *left, now));
-        self.leaving.insert(partner, now);
-        let (leaving, of) = (self.leaving.len(), self.used_lately(now));
+    /// One more has begun to fail.
+    fn leaves(&mut self, guard: FleetGuard, now: Duration) -> Verdict {
+        self.failing.retain(|_, failed| is_within(guard.window, *failed, now));
+        let (leaving, of) = (self.failing.len(), self.used_lately(now));
         if !guard.is_crossed(leaving, of) {
             return Verdict::Written;
         }
-        self.alarm = self.leaving.values().min().map(|first| first.saturating_add(guard.window));
+        self.alarm = Some(now.saturating_add(LOOK));
         Verdict::Alarm { leaving, of }
     }
 
@@ -164,6 +157,8 @@ fn is_within(time: Duration, then: Duration, now: Duration) -> bool {
 const WINDOW: Duration = Duration::from_secs(600);
 /// A partner that is used at all is used within a day.
 const LATELY: Duration = Duration::from_secs(86_400);
+/// How often those of a lasting alarm are counted.
+const LOOK: Duration = Duration::from_secs(60);
 const SMALLEST_SWEEP: usize = 1024;
 
 #[cfg(test)]

@@ -179,6 +179,13 @@ impl Desk {
         self.manners.circuit.refused(pass, cause)
     }
 
+    /// The partner's own tenant has answered as it should.
+    pub(super) fn holds_up(&self, partner: TenantId) {
+        if self.manners.fleet.worked(partner) {
+            self.observers.tell(&Event::FleetReleased);
+        }
+    }
+
     /// Whether so many fail that this consent's state is left as it is. It rests in memory then, as it
     /// would by its state.
     pub(super) fn holds_back(&self, consent: &Consent, cause: Cause) -> bool {

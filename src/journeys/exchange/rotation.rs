@@ -87,6 +87,7 @@ impl Exchange {
     ) -> Landing {
         let desk = &self.0;
         desk.check_own_reply(&held, &redeemed).await?;
+        desk.holds_up(trip.partner);
         let consent = &held.record.consent;
         let is_fresh = consent.is_younger_than(FRESH, asked_at);
         let replacement = redeemed.refresh_token.clone().filter(|_| !is_fresh);

@@ -67,52 +67,43 @@ fn failures_that_lie_apart_are_everyday_life() {
 }
 
 #[test]
-fn it_is_over_once_fewer_have_joined_within_the_window_than_would_raise_it() {
+fn it_is_over_once_fewer_fail_than_would_raise_it() {
     // F-33
     let (clock, fleet) = fleet(200);
     fail(&fleet, 0..30);
-    clock.advance(WINDOW / 2);
-    assert_eq!(fail(&fleet, 30..51), [Verdict::Held; 21]);
-    clock.advance(WINDOW);
-    assert_eq!(fail(&fleet, 25..26), [Verdict::Held], "a tenth joined half a window ago");
-    clock.advance(Duration::from_secs(1));
-    assert!(fleet.saw(tenant(0)), "over");
-    assert!(!fleet.saw(tenant(0)), "said once");
+    clock.advance(2 * WINDOW);
+    assert!(!fleet.saw(tenant(0)), "asked for, and not answered");
+    assert!((0..9).all(|number| !fleet.worked(tenant(number))), "more than a tenth still fail");
+    assert!(!fleet.worked(tenant(100)), "it never failed");
+    assert!(fleet.worked(tenant(9)), "over");
+    assert!(!fleet.worked(tenant(9)) && !fleet.saw(tenant(9)), "said once");
     assert!(all_written(&fail(&fleet, 20..40)));
 }
 
 #[test]
-fn newcomers_that_are_everyday_life_do_not_prolong_it() {
+fn a_lasting_outage_is_not_written_bit_by_bit() {
     // F-33
-    let (clock, fleet) = guarded(FleetGuard::new(10, 3), 200);
+    let (clock, fleet) = fleet(200);
     assert_eq!(fail(&fleet, 0..21)[20], Verdict::Alarm { leaving: 21, of: 200 });
-    for number in 21..40 {
-        clock.advance(WINDOW / 20);
-        assert_eq!(fail(&fleet, number..=number), [Verdict::Held], "{number}");
+    for minute in 0..3 * 24 * 60 {
+        let newcomer = 21 + minute % 39;
+        assert_eq!(fail(&fleet, newcomer..=newcomer), [Verdict::Held], "minute {minute}");
+        clock.advance(Duration::from_secs(60));
+        see(&fleet, 60..200);
     }
-    clock.advance(WINDOW / 20);
-    assert_eq!(fail(&fleet, 40..41), [Verdict::Held]);
-    clock.advance(Duration::from_secs(1));
-    assert!(fleet.saw(tenant(0)), "twenty joined within the window, as many as may leave");
-    for number in 41..100 {
-        clock.advance(WINDOW / 19);
-        assert!(all_written(&fail(&fleet, number..=number)), "{number}");
-    }
+    let over: Vec<_> = (21..60).filter(|number| fleet.worked(tenant(*number))).collect();
+    assert_eq!(over.len(), 1, "it ends once");
 }
 
 #[test]
-fn those_that_go_on_failing_do_not_prolong_it_and_are_written_bit_by_bit() {
+fn who_is_not_asked_for_within_a_day_fails_no_more() {
     let (clock, fleet) = fleet(200);
-    let (mut live, mut alarms): (Vec<usize>, usize) = ((0..60).collect(), 0);
-    for _minute in 0..60 {
-        let verdicts = fail(&fleet, live.clone().into_iter());
-        let kept = live.iter().zip(&verdicts).filter(|(_, verdict)| **verdict != Verdict::Written);
-        let kept: Vec<usize> = kept.map(|(number, _)| *number).collect();
-        alarms += verdicts.iter().filter(|v| matches!(v, Verdict::Alarm { .. })).count();
-        live = kept;
-        clock.advance(Duration::from_secs(60));
-    }
-    assert_eq!((live.len(), alarms), (0, 2));
+    fail(&fleet, 0..30);
+    clock.advance(LATELY);
+    see(&fleet, 100..200);
+    clock.advance(LOOK);
+    assert!(fleet.saw(tenant(100)), "over");
+    assert!(all_written(&fail(&fleet, 0..9)));
 }
 
 #[test]
