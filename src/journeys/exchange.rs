@@ -17,6 +17,7 @@ use crate::journeys::cache::{Cache, CacheKey};
 use crate::journeys::casebook::Casebook;
 use crate::journeys::flight::{Flights, Landing};
 use crate::journeys::freezing::Freezes;
+use crate::journeys::lasting::lasting;
 use crate::journeys::offers::Offers;
 use crate::journeys::sharing::{Shared, Sharing};
 use crate::journeys::standing::Standings;
@@ -202,13 +203,16 @@ impl Exchange {
     /// Forgets every access token, the ones to come of flights under way too, and all that was signed
     /// to get them; as much of it as goes, whatever fails.
     pub(crate) async fn start_anew(&self) -> Result<(), Error> {
-        let desk = &self.0;
-        let listed = desk.endpoint.start_anew().await;
-        desk.forget_all(); // what is under way is shared no more
-        let erased = desk.sharing.drop_all().await;
-        desk.forget_all(); // nor is kept what was found there meanwhile
-        listed?;
-        Ok(erased?)
+        let desk = self.0.clone();
+        let work = async move {
+            let listed = desk.endpoint.start_anew().await;
+            desk.forget_all(); // what is under way is shared no more
+            let erased = desk.sharing.drop_all().await;
+            desk.forget_all(); // nor is kept what was found there meanwhile
+            listed?;
+            Ok(erased?)
+        };
+        lasting(work).await
     }
 
     /// How often a token came from memory.

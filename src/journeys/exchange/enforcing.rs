@@ -12,6 +12,7 @@ use super::{Ask, Desk, Exchange, Trip};
 use crate::error::{Absence, Error};
 use crate::journeys::cache::CacheKey;
 use crate::journeys::flight::Landing;
+use crate::journeys::lasting::lasting;
 use crate::journeys::standing::Standing;
 use crate::journeys::token::Token;
 use crate::model::consent::StoredConsent;
@@ -79,14 +80,16 @@ impl Exchange {
     ) -> Result<(), Error> {
         let (desk, partner) = (&self.0, key.partner);
         if key.is_for_office() && desk.permit(partner) == Permit::AfterProbe {
-            Box::pin(self.probe(partner, account)).await?;
+            // The try is spent whoever goes away, and what it finds out is remembered.
+            lasting(self.clone().probe(partner, account.cloned())).await?;
         }
         desk.check_enforced(key)
     }
 
     /// Shows Partner Center a new token, where nobody else does.
-    async fn probe(&self, partner: TenantId, account: Option<&AccountId>) -> Result<(), Error> {
+    async fn probe(self, partner: TenantId, account: Option<AccountId>) -> Result<(), Error> {
         if self.0.begins_probe(partner).await {
+            let account = account.as_ref();
             let shown =
                 self.prove(partner, account, Resource::PartnerCenter, Urgency::Caller).await?;
             self.mfa_verdict(partner, &shown.token).await;
