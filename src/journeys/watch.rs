@@ -16,7 +16,7 @@ use crate::journeys::freezing::Freezes;
 use crate::journeys::standing::Standings;
 use crate::model::clock::{Clock, Glance, millis};
 use crate::model::sync::atomic::{AtomicU64, Ordering};
-use crate::model::sync::tasks::Mutex;
+use crate::model::sync::tasks::{Mutex, within};
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Ledger, LedgerError};
 use crate::storage::roll::Roll;
@@ -26,6 +26,8 @@ use crate::storage::store::{Kind, Page, Revision, Selection};
 const INTERVAL: Duration = Duration::from_secs(5);
 /// From this age on the next look may begin: so long before its end, the store may take its time.
 const AHEAD: Duration = Duration::from_secs(3);
+/// A store that takes longer hangs, and everybody waits for one look. The crate's own give up before.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// After this time every view is taken anew, whatever the changes say.
 const MARK_LIFE: Duration = Duration::from_secs(300);
 /// Changes read at once.
@@ -47,6 +49,8 @@ pub(crate) struct Watch {
     is_shared: bool,
     /// How many reads there were.
     looks: AtomicU64,
+    /// How long a look may take.
+    patience: Duration,
     progress: Mutex<Progress>,
 }
 
@@ -87,6 +91,7 @@ impl Watch {
             due_at,
             is_shared,
             looks,
+            patience: PATIENCE,
             progress,
         }
     }
@@ -114,7 +119,8 @@ impl Watch {
         if began.saturating_sub(progress.marked_at) >= MARK_LIFE {
             (progress.mark, progress.marked_at) = (None, began);
         }
-        let outcome = self.read_all(&mut progress.mark, partner).await;
+        let outcome = within(self.patience, self.read_all(&mut progress.mark, partner)).await;
+        let outcome = outcome.unwrap_or_else(|| Err(LedgerError::too_late()));
         progress.failure = outcome.clone().err();
         if outcome.is_ok() {
             self.looked_at.store(millis(began), Ordering::Release);

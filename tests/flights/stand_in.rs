@@ -24,6 +24,12 @@ pub(crate) mod ledger {
         Unavailable,
     }
 
+    impl LedgerError {
+        pub(crate) fn too_late() -> Self {
+            Self::Unavailable
+        }
+    }
+
     #[derive(Debug, Clone, Default)]
     pub(crate) struct Ledger(Arc<Mutex<Rows>>);
 

@@ -169,6 +169,26 @@ async fn a_read_that_fails_is_told_and_what_changed_meanwhile_is_found_by_the_ne
 }
 
 #[tokio::test]
+async fn a_store_that_hangs_fails_for_all_who_wait_and_is_asked_again() {
+    // F-09
+    let fleet = Fleet::new();
+    let mut own = process(&fleet, Some(Revision::ZERO));
+    Arc::get_mut(&mut own.watch).expect("one owner").patience = Duration::from_millis(50);
+    fleet.store.hangs.store(true, SeqCst);
+    let [one, other] = [1, 2].map(|number| {
+        let watch = own.watch.clone();
+        tokio::spawn(async move { watch.look(numbered(number)).await })
+    });
+    for waiter in [one, other] {
+        let outcome = waiter.await.expect("no panic");
+        assert!(matches!(outcome, Err(LedgerError::Store(_))), "{outcome:?}");
+    }
+    assert_eq!(own.watch.looks.load(SeqCst), 1, "they share one outcome");
+    fleet.store.hangs.store(false, SeqCst);
+    own.watch.look(numbered(1)).await.expect("it answers again");
+}
+
+#[tokio::test]
 async fn a_write_of_our_own_leaves_our_view_as_it_is() {
     let fleet = Fleet::new();
     let own = process(&fleet, Some(Revision::ZERO));
