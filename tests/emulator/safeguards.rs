@@ -1,7 +1,7 @@
 //! What keeps the emulator out of production.
 //!
 //! Beside these: a cloud on this machine has to be asked for by a name that shouts, and shares no
-//! store with others' records (`tests/hostile/realms.rs`).
+//! store with others' records (`tests/journeys/hostile/realms.rs`).
 
 use std::env::current_exe;
 use std::process::Command;

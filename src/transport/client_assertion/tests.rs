@@ -1,4 +1,4 @@
-//! The wallet, its reading and its warnings have tests of their own in `tests/credentials.rs`.
+//! The wallet, its reading and its warnings have tests of their own in `tests/journeys/credentials.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;

@@ -1,0 +1,10 @@
+//! Attackers: one who writes into the database, one who crafts callbacks, one with an account.
+
+mod callbacks;
+mod credentials;
+mod damage;
+mod forgery;
+#[cfg(unix)]
+mod openings;
+mod people;
+mod realms;
