@@ -25,7 +25,8 @@
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll │ budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
 //!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
-//!              entra_error │ mfa │ enforcement │ consent │ policy │ freeze │ motive │ event
+//!              manifest │ entra_error │ mfa │ enforcement │ consent │ policy │ freeze │ motive │
+//!              event
 //! ```
 
 mod broker;
@@ -68,6 +69,7 @@ pub use model::entra_error::{Cause, EntraError, Reach};
 pub use model::event::{Event, Observer};
 pub use model::freeze::{Freeze, FreezeScope};
 pub use model::invalid::Invalid;
+pub use model::manifest::{Manifest, ManifestError, ManifestFinding, Severity};
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::motive::{Actor, Purpose};
 pub use model::policy::{Policy, Refused};

@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     "model::scope",
     "model::secret",
     "model::registration",
+    "model::manifest",
     "model::entra_error",
     "model::mfa",
     "model::enforcement",
@@ -198,7 +199,8 @@ fn room(path: &str) -> Option<String> {
         let listed = second.filter(|second| EMULATOR.contains(&second.as_str()));
         return Some(listed.unwrap_or_else(|| first.to_owned()));
     }
-    ["error", "broker", "partner", "metrics", "measure"].contains(&first).then(|| first.to_owned())
+    const FILES: [&str; 6] = ["error", "broker", "partner", "doctor", "metrics", "measure"];
+    FILES.contains(&first).then(|| first.to_owned())
 }
 
 /// Collects every path that begins with `crate`, `super` or `self`, as a path from the root.

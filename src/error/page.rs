@@ -1,8 +1,8 @@
-//! The tables of `docs/errors.md` are written from the code, by calling it.
+//! The tables of `docs/errors.md` and `docs/registration.md` are written from the code, by calling it.
 //!
-//! What stands between the marks of the page is compared with what the code says now;
-//! `CPV_WRITE_DOCS=1 cargo test --lib errors_page` writes it anew. Here is only the layout: each
-//! cell comes from a doc comment, from the table of numbers, from `remedy` or from a transition.
+//! What stands between the marks of a page is compared with what the code says now;
+//! `CPV_WRITE_DOCS=1 cargo test --lib page_is_as_the_code_is` writes it anew. Here is only the layout:
+//! each cell comes from a doc comment, from the table of numbers, from `remedy` or from a transition.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,33 +15,41 @@ use crate::model::entra_error::{BY_ERROR, BY_SUBERROR, Cause, EntraError, Refusa
 use crate::model::scope::Resource;
 use crate::model::tenant::TenantId;
 
+mod registration;
 mod samples;
 
 use samples::{customer, partner};
 
 #[test]
 fn errors_page_is_as_the_code_is() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
-    let page = std::fs::read_to_string(path).expect("the page");
-    let mut fresh = page.clone();
-    for (name, table) in [
-        ("errors", errors()),
-        ("refused", refused()),
-        ("remedies", remedies()),
-        ("numbers", numbers()),
-        ("causes", causes()),
-        ("by error", by_error()),
-        ("by suberror", by_suberror()),
-    ] {
-        fresh = with_section(&fresh, name, &table);
-    }
+    check_page(
+        "errors.md",
+        &[
+            ("errors", errors()),
+            ("refused", refused()),
+            ("remedies", remedies()),
+            ("numbers", numbers()),
+            ("causes", causes()),
+            ("by error", by_error()),
+            ("by suberror", by_suberror()),
+        ],
+    );
+}
+
+/// Compares the sections of a page with these, or writes them.
+fn check_page(name: &str, sections: &[(&str, String)]) {
+    let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let fresh = sections
+        .iter()
+        .fold(page.clone(), |fresh, (section, table)| with_section(&fresh, section, table));
     if std::env::var_os("CPV_WRITE_DOCS").is_some() {
         std::fs::write(path, fresh).expect("a page that can be written");
         return;
     }
     let moved = page.lines().zip(fresh.lines()).find(|(page, fresh)| page != fresh);
-    let anew = "write it anew: CPV_WRITE_DOCS=1 cargo test --lib errors_page";
-    assert!(page == fresh, "docs/errors.md is not as the code is; {anew}\n{moved:#?}");
+    let anew = "write it anew: CPV_WRITE_DOCS=1 cargo test --lib page_is_as_the_code_is";
+    assert!(page == fresh, "docs/{name} is not as the code is; {anew}\n{moved:#?}");
 }
 
 /// The page with one section written anew.

@@ -8,6 +8,7 @@ pub(crate) mod entra_error;
 pub(crate) mod event;
 pub(crate) mod freeze;
 pub(crate) mod invalid;
+pub(crate) mod manifest;
 pub(crate) mod mfa;
 pub(crate) mod motive;
 pub(crate) mod policy;
