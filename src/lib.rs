@@ -16,12 +16,13 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!              metrics                  turns events into counters
-//!  façade      broker │ partner         handles and wiring, no logic of their own
+//!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
 //!              lasting │ casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification
+//!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification │ checkup
 //!  error       Error, Remedy            gathers the narrow errors of everything below
-//!  protocol/   json │ challenge │ authorization │ token_endpoint │ id_token │ partner_center
+//!  protocol/   json │ discovery │ challenge │ authorization │ token_endpoint │ id_token │
+//!              partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll │ budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
 //!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
@@ -30,6 +31,7 @@
 //! ```
 
 mod broker;
+mod doctor;
 mod error;
 mod journeys;
 mod model;
@@ -47,7 +49,9 @@ pub mod measure;
 pub mod metrics;
 
 pub use broker::{Broker, BrokerBuilder};
+pub use doctor::Doctor;
 pub use error::{Absence, Error, Party, Remedy};
+pub use journeys::checkup::{Checked, Checkup, CheckupLine, Topic, Trouble};
 pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
 pub use journeys::guard::FleetGuard;
@@ -111,4 +115,6 @@ mod guides {
     struct Operation;
     #[doc = include_str!("../docs/emulator.md")]
     struct Emulator;
+    #[doc = include_str!("../docs/registration.md")]
+    struct Registration;
 }

@@ -41,6 +41,7 @@ const ORDER: &[&str] = &[
     "storage::roll",
     "storage::budget",
     "protocol::json",
+    "protocol::discovery",
     "protocol::challenge",
     "protocol::authorization",
     "protocol::token_endpoint",
@@ -69,8 +70,10 @@ const ORDER: &[&str] = &[
     "journeys::scan",
     "journeys::transfer",
     "journeys::verification",
+    "journeys::checkup",
     "broker",
     "partner",
+    "doctor",
     "metrics",
     "measure",
 ];

@@ -7,6 +7,7 @@ use super::{Broker, Chores};
 use crate::error::Error;
 use crate::journeys::cache::Cache;
 use crate::journeys::casebook::Casebook;
+use crate::journeys::checkup::{self, Examiner};
 use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::freezing::Freezes;
@@ -21,6 +22,7 @@ use crate::journeys::verification::Verifier;
 use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
+use crate::model::invalid::Invalid;
 use crate::model::policy::Policy;
 use crate::model::registration::AppRegistration;
 use crate::protocol::id_token::IdTokenVerifier;
@@ -31,7 +33,7 @@ use crate::storage::lease::Leases;
 use crate::storage::ledger::{Ledger, LedgerError, Stores};
 use crate::storage::roll::Roll;
 use crate::transport::client_assertion::ClientAuthentication;
-use crate::transport::http::{Reqwest, Wire};
+use crate::transport::http::{HttpError, Reqwest, Wire};
 
 /// Makes the broker of what a builder has collected and checked, on its stores.
 pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
@@ -69,6 +71,24 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
     Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
 }
 
+/// Makes what a checkup looks with: the same ways to speak, told to nobody.
+pub(super) fn examiner(
+    parts: &BrokerBuilder,
+    stores: Stores,
+    settings: Result<(), Invalid>,
+) -> Examiner {
+    let (app, clock) = (parts.app.clone(), parts.clock.clone());
+    let ledger = Ledger::new(stores.clone(), parts.keys.clone(), app.realm(), clock.clone());
+    let observers = Observers::default();
+    let speech = Speech::new(parts, &observers).map(|speech| checkup::Speech {
+        partner_center: PartnerCenter::new(speech.wire.clone(), app.cloud().clone()),
+        wire: speech.wire,
+        endpoint: speech.endpoint,
+        authentication: ClientAuthentication::new(&app, clock.clone(), observers.clone()),
+    });
+    Examiner { app, clock, stores, ledger, settings, speech }
+}
+
 /// How the broker speaks.
 struct Speech {
     wire: Wire,
@@ -78,7 +98,7 @@ struct Speech {
 }
 
 impl Speech {
-    fn new(parts: &BrokerBuilder, observers: &Observers) -> Result<Self, Error> {
+    fn new(parts: &BrokerBuilder, observers: &Observers) -> Result<Self, HttpError> {
         let (app, clock) = (&parts.app, &parts.clock);
         let http = match &parts.http {
             Some(http) => http.clone(),

@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Broker;
-use super::assembly::assemble;
+use super::assembly::{assemble, examiner};
 use crate::error::Error;
+use crate::journeys::checkup::Examiner;
 use crate::journeys::exchange::Limits;
 use crate::journeys::guard::FleetGuard;
 use crate::model::clock::{Clock, SystemClock};
@@ -164,6 +165,19 @@ impl BrokerBuilder {
         self.check(&stores)?;
         self.check_realms(&stores).await?;
         assemble(self, stores).await
+    }
+
+    /// What a look at all of it needs.
+    pub(crate) async fn examiner(&self) -> Examiner {
+        let stores = Stores::new(self.store.clone(), self.working_store.clone());
+        let settings = match self.check(&stores) {
+            Ok(()) => match self.check_realms(&stores).await {
+                Err(Error::Setting(invalid)) => Err(invalid),
+                _ => Ok(()), // a store that fails is looked at by itself
+            },
+            wrong => wrong,
+        };
+        examiner(self, stores, settings)
     }
 
     fn check(&self, stores: &Stores) -> Result<(), Invalid> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod casebook;
+pub(crate) mod checkup;
 pub(crate) mod circuit;
 pub(crate) mod diagnosis;
 pub(crate) mod exchange;

@@ -266,6 +266,11 @@ impl Authority {
         self.at("discovery/v2.0/keys")
     }
 
+    /// Where it describes itself (OpenID Connect Discovery 1.0, section 4).
+    pub(crate) fn metadata_url(&self) -> Url {
+        self.at("v2.0/.well-known/openid-configuration")
+    }
+
     /// The exact `iss` of a v2.0 ID token of `tenant` (no template is ever compared).
     pub(crate) fn issuer(&self, tenant: TenantId) -> String {
         format!("{}/{tenant}/v2.0", self.cloud.login())

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorization;
 pub(crate) mod challenge;
+pub(crate) mod discovery;
 pub(crate) mod id_token;
 pub(crate) mod json;
 pub(crate) mod partner_center;

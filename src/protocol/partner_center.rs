@@ -11,7 +11,7 @@ use crate::model::cloud::Cloud;
 use crate::model::mfa::MfaAnswer;
 use crate::model::secret::AccessToken;
 use crate::protocol::json::{Members, as_whole};
-use crate::transport::http::Wire;
+use crate::transport::http::{HttpError, Wire};
 
 /// What Partner Center said of a call that it refused: its token was made without a second factor.
 ///
@@ -67,6 +67,15 @@ impl PartnerCenter {
             Ok(reply) => MfaVerdict::of(&reply),
             Err(_) => MfaVerdict::NONE,
         }
+    }
+
+    /// Asks as nobody: whether somebody is there, and refuses as Partner Center does.
+    pub(crate) async fn knock(&self) -> Result<Response<Bytes>, HttpError> {
+        let request = Request::get(format!("{}{}", self.cloud.partner_center(), Self::PROBE))
+            .header(ACCEPT, "application/json")
+            .body(Bytes::new())
+            .expect("an origin that was checked and a path make a request");
+        self.wire.send(request).await
     }
 
     fn probe(&self, token: &AccessToken, path: &str) -> Option<Request<Bytes>> {

@@ -6,6 +6,7 @@ mod key_vault;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rehearsal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -26,6 +27,7 @@ pub use self::key_vault::{KeyVaultSecrets, Leftovers};
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{Postgres, PostgresBuilder};
+pub(crate) use self::rehearsal::{Tried, Unkept, rehearse};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod diagnosis;
+mod doctor;
 mod exchange;
 mod freezing;
 mod hand_out;
