@@ -1,5 +1,6 @@
 //! How a broker is put together: what its journeys share is made once, then each takes its part.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::builder::BrokerBuilder;
@@ -39,7 +40,7 @@ use crate::transport::http::{HttpError, Reqwest, Wire};
 pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result<Broker, Error> {
     let watchers = std::mem::take(&mut parts.observers);
     let observers = Observers::new(watchers.into_iter().map(|watcher| watcher.0).collect());
-    let speech = Speech::new(&parts, &observers)?;
+    let speech = Speech::new(&parts, parts.token_budget, &observers)?;
     let (app, clock) = (parts.app, parts.clock);
     let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
     ledger.prove_ring().await?;
@@ -71,7 +72,8 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
     Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
 }
 
-/// Makes what a checkup looks with: the same ways to speak, told to nobody.
+/// Makes what a checkup looks with: the same ways to speak, told to nobody, and outside of a budget,
+/// in which it has no share.
 pub(super) fn examiner(
     parts: &BrokerBuilder,
     stores: Stores,
@@ -80,7 +82,7 @@ pub(super) fn examiner(
     let (app, clock) = (parts.app.clone(), parts.clock.clone());
     let ledger = Ledger::new(stores.clone(), parts.keys.clone(), app.realm(), clock.clone());
     let observers = Observers::default();
-    let speech = Speech::new(parts, &observers).map(|speech| checkup::Speech {
+    let speech = Speech::new(parts, None, &observers).map(|speech| checkup::Speech {
         partner_center: PartnerCenter::new(speech.wire.clone(), app.cloud().clone()),
         wire: speech.wire,
         endpoint: speech.endpoint,
@@ -98,7 +100,11 @@ struct Speech {
 }
 
 impl Speech {
-    fn new(parts: &BrokerBuilder, observers: &Observers) -> Result<Self, HttpError> {
+    fn new(
+        parts: &BrokerBuilder,
+        budget: Option<NonZeroU32>,
+        observers: &Observers,
+    ) -> Result<Self, HttpError> {
         let (app, clock) = (&parts.app, &parts.clock);
         let http = match &parts.http {
             Some(http) => http.clone(),
@@ -109,8 +115,7 @@ impl Speech {
         if parts.one_time_assertions {
             authentication = authentication.one_time_assertions();
         }
-        let budget = parts
-            .token_budget
+        let budget = budget
             .map(|per_second| Budget::new("tokens", per_second, clock.clone(), observers.clone()));
         let endpoint = TokenEndpoint::new(app, authentication, wire.clone(), clock.clone());
         let endpoint = Arc::new(endpoint.within(budget.clone()));

@@ -3,9 +3,9 @@
 use cpv_consent::{Broker, BrokerBuilder, Checked, Checkup, Manifest, Topic, Trouble};
 use serde_json::{Value, json};
 
-use super::world::World;
+use crate::world::World;
 
-pub use super::world::SECRET;
+pub use crate::world::SECRET;
 
 /// The manifest of a world's registration, as Graph answers it once all is done.
 pub fn manifest(world: &World) -> Manifest {

@@ -12,7 +12,7 @@ use cpv_consent::{
 use http::{Request, Response};
 
 use super::bench::{builder, builder_of, look, only, outcome};
-use super::world::{REDIRECT, World, registration_proving};
+use crate::world::{REDIRECT, World, registration_proving};
 
 fn not_checked(checkup: &cpv_consent::Checkup, topics: &[Topic]) {
     for topic in topics {
@@ -180,7 +180,8 @@ async fn a_credential_that_entra_refuses_is_found() {
     assert_eq!(disabled.0, Cause::ApplicationDisabled);
     world.entra.disable_application(world.app.client_id(), false);
     world.entra.expire_secrets(world.app.client_id());
-    let expired = refused(builder(&world).await).await;
+    let rationed = builder(&world).await.token_budget(std::num::NonZeroU32::MIN);
+    let expired = refused(rationed).await;
     assert_eq!(expired, (Cause::CredentialRejected, Some(7_000_222)));
 }
 

@@ -7,7 +7,7 @@ use cpv_consent::{
 use serde_json::{Value, json};
 
 use super::bench::{builder, changed, look, only, outcome};
-use super::world::{GRAPH, REDIRECT, World};
+use crate::world::{GRAPH, REDIRECT, World};
 
 #[tokio::test]
 async fn everything_in_order_has_no_failure_and_says_what_nobody_saw() {

@@ -12,7 +12,7 @@ use cpv_consent::{
 };
 
 use super::bench::{builder, look, only, outcome};
-use super::world::{World, rows};
+use crate::world::{World, rows};
 
 /// What is wrong with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
