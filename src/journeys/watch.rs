@@ -27,7 +27,9 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// From this age on the next look may begin: so long before its end, the store may take its time.
 const AHEAD: Duration = Duration::from_secs(3);
 /// A store that takes longer hangs, and everybody waits for one look. The crate's own give up before.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// After it hung, all are told so for that long, so that one in many waits for it.
+const HUNG: Duration = Duration::from_secs(10);
 /// After this time every view is taken anew, whatever the changes say.
 const MARK_LIFE: Duration = Duration::from_secs(300);
 /// Changes read at once.
@@ -62,6 +64,8 @@ struct Progress {
     marked_at: Duration,
     /// What became of the last read.
     failure: Option<LedgerError>,
+    /// When the store hung.
+    hung_at: Option<Duration>,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -76,7 +80,7 @@ impl Watch {
         roll: Roll,
     ) -> Self {
         let (mark, marked_at) = (roll.mark(), clock.monotonic());
-        let progress = Mutex::new(Progress { mark, marked_at, failure: None });
+        let progress = Mutex::new(Progress { mark, marked_at, failure: None, hung_at: None });
         let (looked_at, due_at) = (AtomicU64::new(NEVER), AtomicU64::new(NEVER));
         let looks = AtomicU64::new(0);
         let shared = |kind| ledger.promises(kind).shared_between_processes;
@@ -116,10 +120,14 @@ impl Watch {
             }
         }
         let began = self.clock.monotonic();
+        if progress.hung_at.is_some_and(|at| began.saturating_sub(at) < HUNG) {
+            return Err(LedgerError::too_late());
+        }
         if began.saturating_sub(progress.marked_at) >= MARK_LIFE {
             (progress.mark, progress.marked_at) = (None, began);
         }
         let outcome = within(self.patience, self.read_all(&mut progress.mark, partner)).await;
+        progress.hung_at = outcome.is_none().then(|| self.clock.monotonic());
         let outcome = outcome.unwrap_or_else(|| Err(LedgerError::too_late()));
         progress.failure = outcome.clone().err();
         if outcome.is_ok() {

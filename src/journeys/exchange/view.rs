@@ -6,9 +6,11 @@ use super::Desk;
 use crate::error::{Absence, Error};
 use crate::journeys::cache::CacheKey;
 use crate::journeys::standing::{Moment, Standing, absence};
+use crate::journeys::watch::PATIENCE;
 use crate::model::consent::StoredConsent;
 use crate::model::event::Event;
 use crate::model::secret::RefreshToken;
+use crate::model::sync::tasks::within;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, LedgerError};
 
@@ -20,7 +22,7 @@ impl Desk {
             return Ok(if looked.is_ok() { standing } else { self.unreadable(partner, standing) });
         }
         let moment = self.standings.moment();
-        match self.ledger.consent(partner).await {
+        match self.read(partner).await {
             Ok(Some(held)) => Ok(self.note(&held, moment)),
             Ok(None) => {
                 self.forget(partner);
@@ -72,7 +74,7 @@ impl Desk {
         let partner = key.partner;
         let held = match self.still_unsaved(partner).await? {
             Some(held) => Some(held),
-            None => self.ledger.consent(partner).await?,
+            None => self.read(partner).await?,
         };
         let same = |held: &Held<StoredConsent>| held.record.consent.generation == key.generation;
         match held {
@@ -83,6 +85,11 @@ impl Desk {
                 Err(found.map_or(never, |_| Error::Superseded { partner }))
             }
         }
+    }
+
+    async fn read(&self, partner: TenantId) -> Result<Option<Held<StoredConsent>>, LedgerError> {
+        let consent = within(PATIENCE, self.ledger.consent(partner)).await;
+        consent.unwrap_or_else(|| Err(LedgerError::too_late()))
     }
 
     /// What waits for its write, unless somebody else has written since: that may be a withdrawal,

@@ -184,7 +184,10 @@ async fn a_store_that_hangs_fails_for_all_who_wait_and_is_asked_again() {
         assert!(matches!(outcome, Err(LedgerError::Store(_))), "{outcome:?}");
     }
     assert_eq!(own.watch.looks.load(SeqCst), 1, "they share one outcome");
+    own.watch.look(numbered(1)).await.expect_err("told so at once");
+    assert_eq!(own.watch.looks.load(SeqCst), 1);
     fleet.store.hangs.store(false, SeqCst);
+    fleet.clock.advance(HUNG);
     own.watch.look(numbered(1)).await.expect("it answers again");
 }
 
