@@ -171,9 +171,8 @@ impl Exchange {
         if let Some(token) = desk.shared(&trip).await {
             return Ok(token);
         }
-        let held = desk.current(&trip).await?;
-        let token = usable(&held.record)?;
-        let redemption = desk.redeem(&trip, token);
+        let (held, ticket) = desk.held_with_leave(&trip, |_| Ok(())).await?;
+        let redemption = desk.redeem(ticket, &trip, usable(&held.record)?);
         let (redeemed, ()) = tokio::join!(redemption, self.keep_young(&trip, &held.record.consent));
         let redeemed = redeemed.map_err(|error| desk.refused(&trip, error))?;
         desk.check_customer_reply(&trip, &held.record.consent, &redeemed)?;

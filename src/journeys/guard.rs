@@ -12,9 +12,9 @@ use crate::model::tenant::TenantId;
 /// How many partners may leave `live` within a while before that is held to be no fault of theirs.
 ///
 /// By default a tenth of those that this process has used within a day, and ten at least, within ten
-/// minutes. Once they are more, no consent's state is written while as many go on failing, valid tokens
-/// are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so. Who has worked since, or
-/// was not asked for within a day, fails no more.
+/// minutes. Once they are more, no consent's state is written until fewer than half as many fail, valid
+/// tokens are served, and one [`Event::FleetHeld`](crate::Event::FleetHeld) says so. Who has worked
+/// since, has consented anew and worked anywhere, or was not asked for within a day, fails no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct FleetGuard {
@@ -76,10 +76,18 @@ struct Watched {
     /// When each partner was used last.
     seen: HashMap<TenantId, Duration>,
     sweep_at: usize,
-    /// When each partner that fails would last have left, as long as it has not worked since.
-    failing: HashMap<TenantId, Duration>,
+    /// Partners that have left, or would have, as long as they have not worked since.
+    failing: HashMap<TenantId, Failure>,
     /// While states are held: when to look again whether that is over.
     alarm: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    /// The last time.
+    at: Duration,
+    /// Of which consent.
+    generation: u64,
 }
 
 impl Fleet {
@@ -99,24 +107,31 @@ impl Fleet {
         watched.alarm.is_some_and(|next| now >= next) && watched.is_over(self.guard, now)
     }
 
-    /// A partner works, at its own tenant. True when that ends an alarm.
-    pub(crate) fn worked(&self, partner: TenantId) -> bool {
-        let mut watched = self.watched();
-        let has_failed = watched.failing.remove(&partner).is_some();
-        has_failed && watched.alarm.is_some() && watched.is_over(self.guard, self.clock.monotonic())
-    }
-
-    /// A partner that was seen just now fails, and would leave `live` if it `is_live`.
-    pub(crate) fn fails(&self, partner: TenantId, is_live: bool) -> Verdict {
+    /// A partner works, at its own tenant or elsewhere, with this consent. True when that ends an alarm.
+    pub(crate) fn worked(&self, partner: TenantId, generation: u64, at_home: bool) -> bool {
         let now = self.clock.monotonic();
         let mut watched = self.watched();
-        if is_live {
-            watched.failing.insert(partner, now);
+        let failure = watched.failing.get(&partner);
+        if !failure.is_some_and(|failure| at_home || failure.generation < generation) {
+            return false;
         }
-        match watched.alarm {
-            Some(_) => Verdict::Held,
-            None if is_live => watched.leaves(self.guard, now),
-            None => Verdict::Written,
+        watched.failing.remove(&partner);
+        watched.alarm.is_some_and(|next| now >= next) && watched.is_over(self.guard, now)
+    }
+
+    /// A partner that was seen just now fails, and would move on, away from `live` or to its end, if it
+    /// `leaves`.
+    pub(crate) fn fails(&self, partner: TenantId, generation: u64, leaves: bool) -> Verdict {
+        let at = self.clock.monotonic();
+        let mut watched = self.watched();
+        let is_held = watched.alarm.is_some();
+        if leaves || is_held && watched.failing.contains_key(&partner) {
+            watched.failing.insert(partner, Failure { at, generation });
+        }
+        match is_held {
+            true => Verdict::Held,
+            false if leaves => watched.leaves(self.guard, at),
+            false => Verdict::Written,
         }
     }
 
@@ -126,22 +141,23 @@ impl Fleet {
 }
 
 impl Watched {
-    /// Whether so few fail still that they would not raise the alarm, which ends it.
+    /// Whether fewer than half of those fail that raise the alarm, which ends it: at the very number it
+    /// would come and go.
     fn is_over(&mut self, guard: FleetGuard, now: Duration) -> bool {
-        self.failing.retain(|_, failed| is_within(LATELY, *failed, now));
-        let lasts = guard.is_crossed(self.failing.len(), self.used_lately(now));
+        self.failing.retain(|_, failure| is_within(LATELY, failure.at, now));
+        let lasts = guard.is_crossed(2 * self.failing.len(), self.used_lately(now));
         self.alarm = lasts.then(|| now.saturating_add(LOOK));
         !lasts
     }
 
     /// One more has begun to fail.
     fn leaves(&mut self, guard: FleetGuard, now: Duration) -> Verdict {
-        self.failing.retain(|_, failed| is_within(guard.window, *failed, now));
+        self.failing.retain(|_, failure| is_within(guard.window, failure.at, now));
         let (leaving, of) = (self.failing.len(), self.used_lately(now));
         if !guard.is_crossed(leaving, of) {
             return Verdict::Written;
         }
-        self.alarm = Some(now.saturating_add(LOOK));
+        self.alarm = Some(now.saturating_add(guard.window));
         Verdict::Alarm { leaving, of }
     }
 
@@ -158,7 +174,7 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// A partner that is used at all is used within a day.
 const LATELY: Duration = Duration::from_secs(86_400);
 /// How often those of a lasting alarm are counted.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_secs(1);
 const SMALLEST_SWEEP: usize = 1024;
 
 #[cfg(test)]

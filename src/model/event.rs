@@ -189,7 +189,7 @@ pub enum Event {
         /// What the last of them met.
         cause: Cause,
     },
-    /// No further partner has failed for a while: states are written again.
+    /// Fewer than half as many fail by now: states are written again.
     FleetReleased,
     /// A partner's key was destroyed: no copy of its records opens any more.
     Shredded {

@@ -150,12 +150,38 @@ impl TokenEndpoint {
         self
     }
 
-    /// Waits for leave to send one request. Each that is sent had one, repeated ones too.
-    pub(crate) async fn ticket(&self, urgency: Urgency) -> Result<Ticket, TokenError> {
-        match &self.budget {
-            Some(budget) => Ok(budget.ticket(urgency).await?),
-            None => Ok(Ticket::FREE),
+    /// Leave for a person who has just signed in.
+    pub(crate) async fn sign_in_ticket(&self, authority: &Authority) -> Result<Ticket, TokenError> {
+        let Some(budget) = &self.budget else { return Ok(Ticket::FREE) };
+        self.sign_ahead(authority).await?;
+        Ok(budget.ticket(Urgency::SignIn).await?)
+    }
+
+    /// Leave to ask a directory for somebody who waits, as long as it is `wanted`. What can be signed
+    /// beforehand is, so that nothing slow stands between the leave and the request.
+    pub(crate) async fn ticket_at(
+        &self,
+        authority: &Authority,
+        wanted: impl Fn() -> bool + Send,
+    ) -> Result<Option<Ticket>, TokenError> {
+        if self.budget.is_some() {
+            self.sign_ahead(authority).await?;
         }
+        self.ticket_if(wanted).await
+    }
+
+    async fn ticket_if(
+        &self,
+        wanted: impl Fn() -> bool + Send,
+    ) -> Result<Option<Ticket>, TokenError> {
+        match &self.budget {
+            Some(budget) => Ok(budget.ticket_if(Urgency::Caller, wanted).await?),
+            None => Ok(Some(Ticket::FREE)),
+        }
+    }
+
+    async fn sign_ahead(&self, authority: &Authority) -> Result<(), TokenError> {
+        Ok(self.authentication.sign_ahead(&authority.token_url()).await?)
     }
 
     /// Waits until nobody who waits for a token needs the leave, as long as it is `wanted`.
@@ -189,7 +215,7 @@ impl TokenEndpoint {
             ("redirect_uri", redirect_uri.as_str()),
         ];
         let asking = self.asking(authority, &grant, resource, scopes)?;
-        let ticket = self.ticket(Urgency::SignIn).await?;
+        let ticket = self.sign_in_ticket(authority).await?;
         let proof = self.authentication.sure_proof(&asking.url).await?;
         self.ask(ticket, &asking, &proof).await
     }
@@ -207,28 +233,17 @@ impl TokenEndpoint {
         let mut grant = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         grant.extend(claims.map(|claims| ("claims", claims)));
         let asking = self.asking(authority, &grant, resource, scopes)?;
-        let (ticket, proof) = self.proven(ticket, &asking.url).await?;
+        let proof = self.authentication.proof(&asking.url).await?;
         let reply = self.ask(ticket, &asking, &proof).await;
-        if !is_of_credential(&reply) {
+        if !is_of_credential(&reply) || !self.authentication.has_other(&proof) {
             return reply;
         }
-        // Waited for before another is signed, which does not live long.
-        let ticket = self.ticket(Urgency::Caller).await?;
+        // Waited for before the other is signed, which does not live long.
+        let Ok(Some(ticket)) = self.ticket_if(|| true).await else { return reply };
         match self.authentication.instead_of(&proof, &asking.url).await {
             Some(other) => self.ask(ticket, &asking, &other).await,
             None => reply,
         }
-    }
-
-    /// A proof, and leave that is still good with it: signing may take long, and so may what a leave
-    /// was taken ahead for.
-    async fn proven(&self, ticket: Ticket, url: &Url) -> Result<(Ticket, Proof), TokenError> {
-        let proof = self.authentication.proof(url).await?;
-        if !ticket.has_passed(self.clock.monotonic()) {
-            return Ok((ticket, proof));
-        }
-        let ticket = self.ticket(Urgency::Caller).await?;
-        Ok((ticket, self.authentication.proof(url).await?))
     }
 
     /// Nothing that was signed so far is shown any more.

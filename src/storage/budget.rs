@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use self::stake::{Part, Stake};
 use crate::model::clock::{Clock, as_seconds, later};
@@ -130,31 +131,38 @@ impl Budget {
         tokio::spawn(keeper.run(purse.stop.subscribe()));
     }
 
-    /// Waits for leave to send one request; in a task, since a caller who has a place and is polled no
+    /// Waits for leave to send one request; in a task, since somebody who has a place and is polled no
     /// more would hold up all behind.
     pub(crate) async fn ticket(&self, urgency: Urgency) -> Result<Ticket, Closed> {
         let budget = self.clone();
         let mut waiting = JoinSet::new();
-        waiting.spawn(async move { budget.ticket_if(urgency, || true).await });
+        let ticket = async move { budget.ticket_if(urgency, || true).await };
+        waiting.spawn(ticket.in_current_span());
         let Some(Ok(ticket)) = waiting.join_next().await else { return Err(Closed) };
         ticket?.ok_or(Closed)
     }
 
-    /// Waits for leave to send one request, as long as it is `wanted`.
+    /// Waits for leave to send one request, as long as it is `wanted`. For tasks, which are polled to
+    /// their end.
     pub(crate) async fn ticket_if(
         &self,
         urgency: Urgency,
         wanted: impl Fn() -> bool + Send,
     ) -> Result<Option<Ticket>, Closed> {
         let mut ticket = pin!(self.0.pace.ticket(urgency, wanted));
-        if urgency != Urgency::Spare {
+        if urgency == Urgency::Spare {
+            return ticket.await;
+        }
+        let (came, mut pause) = (self.0.clock.monotonic(), LONG);
+        loop {
             tokio::select! {
                 biased;
                 ticket = &mut ticket => return ticket,
-                () = self.0.clock.sleep(LONG) => self.0.tell_short(LONG),
+                () = self.0.clock.sleep(pause) => {}
             }
+            self.0.tell_short(self.0.clock.monotonic().saturating_sub(came));
+            pause = QUIET;
         }
-        ticket.await
     }
 
     /// Gives the share back, and returns once others can have it. Nothing more is spent.

@@ -100,6 +100,19 @@ impl ClientAuthentication {
         self.first_working(token_url, Care::Sure, passed).await.ok()
     }
 
+    /// Whether there is another proof to hope for.
+    pub(crate) fn has_other(&self, refused: &Proof) -> bool {
+        self.wallet.choose(Care::Sure, std::slice::from_ref(&refused.choice.listed)).is_some()
+    }
+
+    /// Signs what will be reused, so that the next proof is at hand. A trial is left to whoever asks.
+    pub(crate) async fn sign_ahead(&self, token_url: &Url) -> Result<(), CredentialError> {
+        match self.signatory.reuses {
+            true => self.proof(token_url).await.map(drop),
+            false => Ok(()),
+        }
+    }
+
     /// Takes note of an answer. After a refusal the credentials are listed anew.
     pub(crate) async fn learn(&self, proof: &Proof, verdict: Verdict) {
         match verdict {

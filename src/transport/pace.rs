@@ -119,19 +119,11 @@ pub(crate) enum Urgency {
 pub(crate) struct Ticket {
     /// How long it was waited for.
     pub(crate) waited: Duration,
-    /// When it was given, by the monotonic clock.
-    at: Duration,
 }
 
 impl Ticket {
     /// Where nothing is rationed.
-    pub(crate) const FREE: Self = Self { waited: Duration::ZERO, at: Duration::MAX };
-
-    /// Whether the request that it was given for should have been sent by now: others, or another
-    /// process, have had its place since.
-    pub(crate) fn has_passed(&self, now: Duration) -> bool {
-        now.saturating_sub(self.at) > PASSES
-    }
+    pub(crate) const FREE: Self = Self { waited: Duration::ZERO };
 }
 
 /// Nothing more is sent.
@@ -210,7 +202,7 @@ impl Pace {
             match wait {
                 Ok(()) => {
                     self.passed(urgency);
-                    return Ok(Some(Ticket { waited: now.saturating_sub(came), at: now }));
+                    return Ok(Some(Ticket { waited: now.saturating_sub(came) }));
                 }
                 Err(None) => changed.await,
                 Err(Some(wait)) => tokio::select! {
@@ -273,8 +265,6 @@ fn nanos(nanos: u128) -> Duration {
 }
 
 const THOUSAND: u64 = 1000;
-/// A request is sent so soon after leave was given, or leave is asked for again.
-const PASSES: Duration = Duration::from_millis(250);
 /// How much later than asked for a timer may end without a request being lost.
 const SLACK: Duration = Duration::from_millis(20);
 

@@ -80,6 +80,7 @@ impl Exchange {
     ) -> Result<(), Error> {
         let (desk, partner) = (&self.0, key.partner);
         if key.is_for_office() && desk.permit(partner) == Permit::AfterProbe {
+            desk.check_manners(key)?; // else a try would be spent on nothing
             // The try is spent whoever goes away, and what it finds out is remembered.
             lasting(self.clone().probe(partner, account.cloned())).await?;
         }

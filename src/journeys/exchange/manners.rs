@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::view::usable;
 use super::{Desk, Trip};
 use crate::error::{Error, Remedy};
 use crate::journeys::cache::CacheKey;
@@ -11,15 +12,16 @@ use crate::journeys::circuit::{Asker, Circuit, Pass, Turn};
 use crate::journeys::guard::{Fleet, FleetGuard, Verdict};
 use crate::model::clock::Clock;
 use crate::model::cloud::Authority;
-use crate::model::consent::{Consent, ConsentState};
+use crate::model::consent::{Consent, StoredConsent};
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::event::Event;
 use crate::model::scope::Resource;
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::TenantId;
 use crate::protocol::token_endpoint::{TokenError, TokenReply};
+use crate::storage::ledger::Held;
 use crate::transport::http::HttpFault;
-use crate::transport::pace::{Ticket, Urgency};
+use crate::transport::pace::Ticket;
 use crate::transport::throttle::{Rest, Throttle, jitter};
 
 /// What a broker's host may set.
@@ -102,18 +104,56 @@ impl Desk {
         checked.map_err(|error| Error::token(Some(key.partner), Some(key.tenant), error))
     }
 
+    /// The consent to redeem with, and leave to do so: where that was waited for the consent is read
+    /// again, for it may have been withdrawn, by another process too.
+    pub(super) async fn held_with_leave(
+        &self,
+        trip: &Trip,
+        admit: impl Fn(&Consent) -> Result<(), Error>,
+    ) -> Result<(Held<StoredConsent>, Ticket), Error> {
+        let held = self.current(trip).await?;
+        admit(&held.record.consent)?;
+        usable(&held.record)?;
+        let ticket = self.leave(trip).await.map_err(|error| self.refused(trip, error))?;
+        if ticket.waited < STALE {
+            return Ok((held, ticket));
+        }
+        let held = self.current(trip).await?;
+        admit(&held.record.consent)?;
+        Ok((held, ticket))
+    }
+
+    /// Leave to send one request, for as long as it would be sent: whoever waits for nothing goes.
+    pub(super) async fn leave(&self, trip: &Trip) -> Result<Ticket, TokenError> {
+        let authority = Authority::of(self.app.cloud(), trip.tenant);
+        loop {
+            self.check_road(trip, &authority)?;
+            if let Some(ticket) = trip.ticket() {
+                return Ok(ticket);
+            }
+            let wanted = || self.check_road(trip, &authority).is_ok();
+            if let Some(ticket) = self.endpoint.ticket_at(&authority, wanted).await? {
+                return Ok(ticket);
+            }
+        }
+    }
+
+    fn check_road(&self, trip: &Trip, authority: &Authority) -> Result<(), TokenError> {
+        if trip.standing.is_gone() {
+            return Err(TokenError::Superseded);
+        }
+        self.manners.check(trip)?;
+        self.endpoint.check(authority)
+    }
+
     /// Redeems a refresh token, again where that failed in passing, and learns from the outcome.
     pub(super) async fn redeem(
         &self,
+        ticket: Ticket,
         trip: &Trip,
         token: &RefreshToken,
     ) -> Result<TokenReply, TokenError> {
-        self.manners.check(trip)?;
-        let ticket = match trip.ticket() {
-            Some(ticket) => ticket,
-            None => self.leave(trip).await?,
-        };
-        // It may have been waited for, and much may have failed meanwhile.
+        // The leave may have been waited for, and much may have failed meanwhile.
         let pass = self.manners.admit(trip)?;
         let outcome = self.redeem_again(ticket, trip, token).await;
         self.learn(trip, &pass, &outcome);
@@ -128,29 +168,29 @@ impl Desk {
         token: &RefreshToken,
     ) -> Result<TokenReply, TokenError> {
         let begun = self.clock.monotonic();
+        let is_late = |more| self.clock.monotonic().saturating_sub(begun) + more > RETRY_WITHIN;
         let mut longest = FIRST_PAUSE;
         for _ in 0..self.manners.retries {
             let outcome = self.redeem_once(ticket, trip, token).await;
             let pause = jitter(longest);
-            let spent = self.clock.monotonic().saturating_sub(begun);
-            if !outcome.as_ref().is_err_and(failed_in_passing) || spent + pause > RETRY_WITHIN {
+            if !outcome.as_ref().is_err_and(failed_in_passing) || is_late(pause) {
                 return outcome;
             }
             self.clock.sleep(pause).await;
             longest = (2 * longest).min(LONGEST_PAUSE);
-            ticket = self.leave(trip).await?;
+            ticket = match self.leave(trip).await {
+                Ok(ticket) if !is_late(Duration::ZERO) => ticket,
+                _ => return outcome,
+            };
         }
         self.redeem_once(ticket, trip, token).await
     }
 
-    /// Leave to send one request, unless the consent that it is for has gone meanwhile.
-    async fn leave(&self, trip: &Trip) -> Result<Ticket, TokenError> {
-        let ticket = self.endpoint.ticket(Urgency::Caller).await?;
-        if trip.standing.is_gone() { Err(TokenError::Superseded) } else { Ok(ticket) }
-    }
-
     fn learn(&self, key: &CacheKey, pass: &Pass, outcome: &Result<TokenReply, TokenError>) {
-        if self.manners.fleet.saw(key.partner) {
+        let fleet = &self.manners.fleet;
+        let is_released = fleet.saw(key.partner)
+            || outcome.is_ok() && fleet.worked(key.partner, key.generation, false);
+        if is_released {
             self.observers.tell(&Event::FleetReleased);
         }
         let turn = match outcome {
@@ -180,17 +220,17 @@ impl Desk {
     }
 
     /// The partner's own tenant has answered as it should.
-    pub(super) fn holds_up(&self, partner: TenantId) {
-        if self.manners.fleet.worked(partner) {
+    pub(super) fn holds_up(&self, key: &CacheKey) {
+        if self.manners.fleet.worked(key.partner, key.generation, true) {
             self.observers.tell(&Event::FleetReleased);
         }
     }
 
     /// Whether so many fail that this consent's state is left as it is. It rests in memory then, as it
     /// would by its state.
-    pub(super) fn holds_back(&self, consent: &Consent, cause: Cause) -> bool {
-        let is_live = !matches!(consent.state, ConsentState::Suspended(_));
-        match self.manners.fleet.fails(consent.partner, is_live) {
+    pub(super) fn holds_back(&self, consent: &Consent, next: &Consent, cause: Cause) -> bool {
+        let leaves = std::mem::discriminant(&consent.state) != std::mem::discriminant(&next.state);
+        match self.manners.fleet.fails(consent.partner, consent.generation, leaves) {
             Verdict::Written => return false,
             Verdict::Held => {}
             Verdict::Alarm { leaving, of } => {
@@ -225,6 +265,8 @@ fn asker(key: &CacheKey) -> Asker {
     Asker { partner: key.partner, tenant: key.tenant }
 }
 
+/// A consent that was read so long ago is read again before it is used.
+const STALE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// People wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -39,6 +39,7 @@ impl Exchange {
     pub(super) async fn rotate(self, trip: Trip) -> Landing {
         let desk = &self.0;
         if let Some(token) = desk.shared(&trip).await {
+            desk.holds_up(&trip); // it was had by others
             return Ok(token);
         }
         desk.check_manners(&trip)?;
@@ -63,10 +64,9 @@ impl Exchange {
         if desk.unsaved.blocks(trip.partner, desk.clock.now()) {
             return Err(Error::Unsaved { partner: trip.partner });
         }
-        let held = desk.current(&trip).await?;
-        check_pause(&held.record.consent, desk)?;
+        let (held, ticket) = desk.held_with_leave(&trip, |held| check_pause(held, desk)).await?;
         let asked_at = desk.clock.now();
-        match desk.redeem(&trip, usable(&held.record)?).await {
+        match desk.redeem(ticket, &trip, usable(&held.record)?).await {
             Ok(redeemed) => {
                 redeemed.id_token.iter().for_each(|text| drop(heard.set(text.clone())));
                 self.rotated(trip, held, redeemed, asked_at).await
@@ -87,7 +87,7 @@ impl Exchange {
     ) -> Landing {
         let desk = &self.0;
         desk.check_own_reply(&held, &redeemed).await?;
-        desk.holds_up(trip.partner);
+        desk.holds_up(&trip);
         let consent = &held.record.consent;
         let is_fresh = consent.is_younger_than(FRESH, asked_at);
         let replacement = redeemed.refresh_token.clone().filter(|_| !is_fresh);
@@ -244,10 +244,10 @@ impl Desk {
         if self.unsaved.find(held.record.consent.partner).is_some() {
             return;
         }
-        if self.holds_back(&held.record.consent, cause) {
+        let next = held.record.failed(cause, self.clock.now());
+        if self.holds_back(&held.record.consent, &next.consent, cause) {
             return;
         }
-        let next = held.record.failed(cause, self.clock.now());
         if self.ledger.replace(&next, held.revision).await.is_ok() {
             self.tell_change(&held.record.consent, &next.consent);
             self.standings.changed(next.consent.partner, None);

@@ -23,7 +23,7 @@ fn see(fleet: &Fleet, mut numbers: impl Iterator<Item = usize>) {
 fn fail(fleet: &Fleet, numbers: impl Iterator<Item = usize>) -> Vec<Verdict> {
     let fails = |number| {
         fleet.saw(tenant(number));
-        fleet.fails(tenant(number), true)
+        fleet.fails(tenant(number), 1, true)
     };
     numbers.map(fails).collect()
 }
@@ -40,7 +40,7 @@ fn a_tenth_may_leave_and_what_is_more_is_held_with_one_alarm() {
     let held = fail(&fleet, 20..200);
     assert_eq!(held[0], Verdict::Alarm { leaving: 21, of: 200 });
     assert!(held[1..].iter().all(|verdict| *verdict == Verdict::Held));
-    assert_eq!(fleet.fails(tenant(3), false), Verdict::Held, "nor is a suspended one ended");
+    assert_eq!(fleet.fails(tenant(3), 1, false), Verdict::Held, "nor is a suspended one ended");
 }
 
 #[test]
@@ -66,33 +66,63 @@ fn failures_that_lie_apart_are_everyday_life() {
     }
 }
 
+fn work(fleet: &Fleet, mut numbers: impl Iterator<Item = usize>) -> Option<usize> {
+    numbers.find(|number| fleet.worked(tenant(*number), 1, true))
+}
+
 #[test]
-fn it_is_over_once_fewer_fail_than_would_raise_it() {
+fn it_is_over_once_half_as_many_fail_and_no_sooner_than_the_window() {
     // F-33
     let (clock, fleet) = fleet(200);
     fail(&fleet, 0..30);
+    assert_eq!(work(&fleet, 0..30), None, "the window is not over");
+    fail(&fleet, 0..30);
     clock.advance(2 * WINDOW);
     assert!(!fleet.saw(tenant(0)), "asked for, and not answered");
-    assert!((0..9).all(|number| !fleet.worked(tenant(number))), "more than a tenth still fail");
-    assert!(!fleet.worked(tenant(100)), "it never failed");
-    assert!(fleet.worked(tenant(9)), "over");
-    assert!(!fleet.worked(tenant(9)) && !fleet.saw(tenant(9)), "said once");
+    assert_eq!(work(&fleet, 100..200), None, "they never failed");
+    assert_eq!(work(&fleet, 0..9), None, "at the number that raises it it would come and go");
+    clock.advance(LOOK);
+    assert_eq!(work(&fleet, 9..19), None);
+    clock.advance(LOOK);
+    assert_eq!(work(&fleet, 19..30), Some(19), "ten of two hundred fail still");
+    assert!(!fleet.saw(tenant(9)), "said once");
     assert!(all_written(&fail(&fleet, 20..40)));
 }
 
 #[test]
-fn a_lasting_outage_is_not_written_bit_by_bit() {
+fn a_lasting_outage_is_not_written_bit_by_bit_nor_to_its_end() {
     // F-33
     let (clock, fleet) = fleet(200);
-    assert_eq!(fail(&fleet, 0..21)[20], Verdict::Alarm { leaving: 21, of: 200 });
+    assert_eq!(fail(&fleet, 0..22)[20], Verdict::Alarm { leaving: 21, of: 200 });
     for minute in 0..3 * 24 * 60 {
-        let newcomer = 21 + minute % 39;
-        assert_eq!(fail(&fleet, newcomer..=newcomer), [Verdict::Held], "minute {minute}");
         clock.advance(Duration::from_secs(60));
-        see(&fleet, 60..200);
+        see(&fleet, 22..200);
+        let first = minute % 22; // suspended before the alarm, all but two
+        assert!(!fleet.saw(tenant(first)), "minute {minute}");
+        let verdict = fleet.fails(tenant(first), 1, first >= 20);
+        assert_eq!(verdict, Verdict::Held, "minute {minute}");
     }
-    let over: Vec<_> = (21..60).filter(|number| fleet.worked(tenant(*number))).collect();
-    assert_eq!(over.len(), 1, "it ends once");
+}
+
+#[test]
+fn suspended_partners_that_would_end_at_once_raise_it_too() {
+    // F-33
+    let (_clock, fleet) = fleet(50);
+    assert!((0..50).all(|number| fleet.fails(tenant(number), 1, false) == Verdict::Written));
+    assert_eq!(fail(&fleet, 0..10)[9], Verdict::Alarm { leaving: 10, of: 50 }, "after a restart");
+}
+
+#[test]
+fn a_new_consent_that_works_anywhere_fails_no_more() {
+    let (clock, fleet) = fleet(50);
+    fail(&fleet, 0..10);
+    clock.advance(WINDOW);
+    assert!((0..10).all(|number| !fleet.worked(tenant(number), 1, false)), "the same consent");
+    let works = |number| {
+        clock.advance(LOOK);
+        fleet.worked(tenant(number), 2, false)
+    };
+    assert!((0..10).any(works), "another one");
 }
 
 #[test]

@@ -22,7 +22,6 @@ use crate::protocol::authorization::{Answer, Callback};
 use crate::protocol::id_token::{IdClaims, IdTokenError};
 use crate::protocol::token_endpoint::{BadReply, TokenReply};
 use crate::storage::ledger::{Held, LedgerError};
-use crate::transport::pace::Urgency;
 
 /// What the code was redeemed for, with the person it speaks of.
 struct Redeemed {
@@ -179,7 +178,7 @@ impl Desk {
         let authority = Authority::of(self.app.cloud(), partner);
         let scopes = self.app.scopes().of(resource);
         let refused = |error| Error::token(Some(partner), Some(partner), error);
-        let ticket = self.endpoint.ticket(Urgency::SignIn).await.map_err(refused)?;
+        let ticket = self.endpoint.sign_in_ticket(&authority).await.map_err(refused)?;
         let asked_at = self.clock.now();
         let reply = self
             .endpoint

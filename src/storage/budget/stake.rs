@@ -43,8 +43,8 @@ pub(super) struct Stake {
     growth: Option<(Rate, Duration)>,
     /// The beats of others, and since when each was seen to stand still.
     seen: BTreeMap<String, (u64, Duration)>,
-    /// How many processes there were when the record was last written, this one among them: who
-    /// cannot write sees the others fall silent, who cannot either.
+    /// How many processes there were when the record was last written, and how many it has read of
+    /// since, this one among them: who cannot write sees the others fall silent, who cannot either.
     processes: u64,
     /// Since when nothing can be written.
     failing_since: Option<Duration>,
@@ -69,6 +69,8 @@ impl Stake {
     /// anything. What is to be given up is not spent any more from now on.
     pub(super) fn look(&mut self, parts: &[Part], now: Duration) -> Option<Vec<Part>> {
         self.watch(parts, now);
+        let others = parts.iter().filter(|part| part.process != self.own).count() as u64;
+        self.processes = self.processes.max(others + 1);
         let written = self.find(parts).map(|part| part.share);
         let mut next: Vec<Part> =
             parts.iter().filter(|part| self.lives(part, now)).cloned().collect();

@@ -165,17 +165,6 @@ async fn a_crowd_that_signs_in_leaves_callers_every_second_place() {
 }
 
 #[tokio::test]
-async fn leave_that_was_not_used_soon_has_passed() {
-    let stage = Stage::new();
-    stage.pace.allow(rate(1), Duration::MAX);
-    let ticket = stage.pace.ticket(Urgency::Caller, || true).await.expect("open").expect("wanted");
-    let now = stage.clock.monotonic();
-    assert!(!ticket.has_passed(now + PASSES));
-    assert!(ticket.has_passed(now + PASSES + Duration::from_millis(1)));
-    assert!(!Ticket::FREE.has_passed(now + 3600 * SECOND), "where nothing is rationed");
-}
-
-#[tokio::test]
 async fn who_goes_away_loses_the_place_and_holds_up_nobody() {
     // F-30
     let stage = Stage::new();

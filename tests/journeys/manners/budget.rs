@@ -26,11 +26,15 @@ fn once_a_second() -> NonZeroU32 {
 
 /// A partner on record in a store of this process alone, and a broker with one request a second.
 async fn stage(clock: impl Clock, world: &World) -> Broker {
-    let store = Arc::new(Memory::new());
+    stage_on(&Arc::new(Memory::new()), clock, world).await
+}
+
+async fn stage_on(store: &Arc<Memory>, clock: impl Clock, world: &World) -> Broker {
     world.onboard(&world.builder(store.clone()).build().await.expect("a broker")).await;
     world.clock.advance(2 * HOUR);
     world.entra.forget_ledger();
-    let builder = world.builder(store).clock(clock).retries(1).token_budget(once_a_second());
+    let builder =
+        world.builder(store.clone()).clock(clock).retries(1).token_budget(once_a_second());
     builder.build().await.expect("a broker")
 }
 
@@ -108,6 +112,38 @@ async fn a_consent_that_ends_while_somebody_waits_is_not_redeemed() {
     assert_eq!(world.entra.ledger().len(), 0);
 }
 
+#[tokio::test]
+async fn a_credential_that_is_refused_and_alone_costs_one_leave() {
+    // F-17, F-34
+    let world = World::new().await;
+    let broker = stage(world.clock.clone(), &world).await;
+    world.entra.fail_tokens(Rule::any(), Failure::aadsts(7_000_215));
+    let asked = at(&broker, world.contoso, world.fabrikam).await.expect_err("the wrong secret");
+    assert!(matches!(asked, Error::Entra { .. }), "{asked:?}");
+    assert_eq!(world.entra.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn a_consent_that_another_process_ends_meanwhile_is_not_redeemed_either() {
+    //
+    let world = World::new().await;
+    let store = Arc::new(Memory::new());
+    let broker = stage_on(&store, world.clock.clone(), &world).await;
+    at(&broker, world.contoso, world.fabrikam).await.expect("the first of this second");
+    let customer = add_customer(&world, world.contoso, "late");
+    let contoso = world.contoso;
+    let asked = tokio::spawn(async move { at(&broker, contoso, customer).await });
+    until(|| world.clock.sleepers() > 0).await;
+    until_still().await;
+    let other = world.builder(store).build().await.expect("a broker");
+    other.partner(contoso).withdraw().await.expect("a tombstone");
+    world.entra.forget_ledger();
+    world.clock.advance(2 * SECOND);
+    let error = asked.await.expect("no panic").expect_err("withdrawn");
+    assert!(matches!(error, Error::Superseded { .. } | Error::NoConsent { .. }), "{error:?}");
+    assert_eq!(world.entra.ledger().len(), 0);
+}
+
 /// An issuer that takes its time over its first token.
 #[derive(Debug)]
 struct Slow {
@@ -124,7 +160,7 @@ impl AssertionSource for Slow {
 }
 
 #[tokio::test]
-async fn leave_that_was_taken_before_a_slow_proof_is_taken_again() {
+async fn nothing_slow_stands_between_the_leave_and_the_request() {
     // F-17
     let mut world = World::new().await;
     let issuer = world.entra.federate(world.app.client_id(), "workload").expect("registered");

@@ -63,8 +63,9 @@ async fn when_a_fleet_fails_few_states_are_written_and_valid_tokens_served() {
     assert_eq!(scripted.hits(), PARTNERS as u64, "what is held rests as if it were suspended");
 
     scripted.clear();
-    world.clock.advance(2 * MINUTE);
+    world.clock.advance(11 * MINUTE);
     for partner in &partners {
+        world.clock.advance(MINUTE / 60);
         own(&broker, *partner).await.expect("all is well again");
     }
     assert_eq!(suspended(&broker, &partners).await, 0);
@@ -97,7 +98,8 @@ async fn no_consent_ends_while_a_fleet_fails_and_states_are_written_again_after(
 
     revoked.clear();
     world.clock.advance(HOUR);
-    for partner in &partners[..11] {
+    for partner in &partners[..17] {
+        world.clock.advance(MINUTE / 60);
         own(&broker, *partner).await.expect("Entra was wrong");
     }
     assert_eq!(alarms(&world)[1..], [Event::FleetReleased]);

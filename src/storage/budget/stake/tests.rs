@@ -294,6 +294,10 @@ fn a_process_that_cannot_write_goes_on_with_a_tenth_of_its_fair_share() {
     let _not_written = stake.look(&parts, later - SILENCE);
     let _not_written = stake.look(&parts, later);
     assert_eq!(stake.allowance(later).rate, whole.over(20));
+    let mut started = Stake::new(whole, "started".to_owned());
+    let _not_written = started.look(&parts, SECOND);
+    started.failed(SECOND);
+    assert_eq!(started.allowance(SECOND + HELD).rate, whole.over(30), "it has read of two");
     let mut new = Stake::new(whole, "new".to_owned());
     new.failed(SECOND);
     assert_eq!(new.allowance(SECOND).rate, Rate::NONE);
