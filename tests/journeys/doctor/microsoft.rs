@@ -52,6 +52,7 @@ async fn reading(world: &World, from: &'static str, to: &'static str) -> cpv_con
 
 #[tokio::test]
 async fn another_issuer_is_found() {
+    // R-078, oidcc-client-test-discovery-issuer-mismatch
     let world = World::new().await;
     let checkup = reading(&world, "/v2.0\",\"jwks", "/v1.0?canary\",\"jwks").await;
     let Trouble::OtherIssuer { found, expected } = only(&checkup, Topic::Authority) else {
@@ -63,6 +64,7 @@ async fn another_issuer_is_found() {
 
 #[tokio::test]
 async fn addresses_that_are_not_the_clouds_are_found() {
+    // R-079, oidcc-client-test-discovery-openid-config
     let world = World::new().await;
     for (from, to, member) in [
         ("/oauth2/v2.0/token", "/oauth2/token", "token_endpoint"),
