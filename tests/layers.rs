@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::Visit;
 
+#[path = "layers/equality.rs"]
+mod equality;
+
 /// From the ground up; each module may import those before it.
 const ORDER: &[&str] = &[
     "model::sync",

@@ -1,10 +1,11 @@
-//! Secrets: redacted when shown, wiped when dropped, never compared.
+//! Secrets: redacted when shown, wiped when dropped, and without an equality of their own.
 //!
 //! A secret can be read only by calling `expose`, which is easy to find in review. The buffers of
 //! HTTP and TLS libraries cannot be wiped from here; see the threat model.
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -82,6 +83,12 @@ impl AccessToken {
             .expect("visible ASCII is a header value");
         value.set_sensitive(true);
         value
+    }
+
+    /// Whether both are the same token, in constant time.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let (one, other) = (self.expose().as_bytes(), other.expose().as_bytes());
+        verify_slices_are_equal(one, other).is_ok()
     }
 }
 

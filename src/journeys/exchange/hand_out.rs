@@ -213,7 +213,7 @@ impl Desk {
         let asked = self.scopes(&trip.resource);
         let shared = self.sharing.find(trip, &asked, MARGIN).await?;
         let held = self.at_hand(trip);
-        let ours = held.is_some_and(|held| held.secret().expose() == shared.secret.expose());
+        let ours = held.is_some_and(|held| held.secret().is(&shared.secret));
         if ours { None } else { self.keep(trip, shared).ok() }
     }
 

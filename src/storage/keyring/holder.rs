@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
 use crate::model::clock::Clock;
 use crate::storage::keyring::{DataKey, KeyError, KeyId, KeyRing, KeyWrap};
 
@@ -43,8 +45,10 @@ impl Keyholder {
     pub(crate) async fn wrap(&self, key: &DataKey) -> Result<Vec<u8>, KeyError> {
         let primary = self.ring.primary();
         let wrapped = self.answer(primary.id(), primary.wrap(key)).await?;
-        let same = self.unwrap(primary.id(), &wrapped).await?.expose() == key.expose();
-        if same { Ok(wrapped) } else { Err(KeyError::Refused { id: primary.id().clone() }) }
+        let opened = self.unwrap(primary.id(), &wrapped).await?;
+        let same = verify_slices_are_equal(opened.expose(), key.expose());
+        same.map_err(|_| KeyError::Refused { id: primary.id().clone() })?;
+        Ok(wrapped)
     }
 
     /// Unwraps with the key of that name.

@@ -69,7 +69,7 @@ impl Tokens {
     /// Drops a token that was refused, if it is still the one in use.
     pub(super) async fn forget(&self, refused: &AccessToken) {
         let mut last = self.last.lock().await;
-        let same = |held: &Held| held.token.expose() == refused.expose();
+        let same = |held: &Held| held.token.is(refused);
         if last.as_ref().is_some_and(|last| last.as_ref().is_ok_and(same)) {
             *last = None;
         }
