@@ -86,3 +86,31 @@ impl Fingerprint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flows_cookie_is_its_own_and_goes_where_its_answer_comes_from() {
+        //
+        let life = Duration::from_secs(2400);
+        for (mode, same_site) in [(ResponseMode::FormPost, "None"), (ResponseMode::Query, "Lax")] {
+            let [one, other] = ["state-1", "state-2"].map(|state| {
+                let cookie = BrowserKey::new(state, mode, life).set_cookie();
+                assert!(cookie.is_sensitive());
+                cookie.to_str().expect("ASCII").to_owned()
+            });
+            let (name, rest) = one.split_once('=').expect("a pair");
+            let (value, attributes) = rest.split_once("; ").expect("attributes");
+            assert_eq!(name, cookie_name(&flow_id("state-1")));
+            assert!(name.starts_with("__Host-") && !name.contains("state"));
+            assert_eq!(value.len(), 43, "256 bits");
+            let expected = format!("Path=/; Max-Age=2400; Secure; HttpOnly; SameSite={same_site}");
+            assert_eq!(attributes, expected);
+            assert!(!other.starts_with(name) && !other.contains(value));
+            let again = BrowserKey::new("state-1", mode, life);
+            assert!(!again.fingerprint().matches(Some(value)), "a new one each time");
+        }
+    }
+}

@@ -155,3 +155,62 @@ impl Record for PendingRecord {
         Some(self.expires_at + PENDING_LIFE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::{json, to_value};
+
+    use crate::model::cloud::{Authority, Cloud};
+    use crate::model::registration::{AppRegistration, ClientCredential};
+    use crate::model::tenant::ClientId;
+
+    use super::*;
+
+    const REDIRECT: &str = "https://panel.example/callback";
+
+    fn app() -> AppRegistration {
+        let home = TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID");
+        let client_id = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+        let secret = ClientCredential::secret("canary-secret").expect("plain");
+        AppRegistration::new(Cloud::Global, home, client_id, secret, REDIRECT).expect("valid")
+    }
+
+    #[test]
+    fn a_flow_binds_all_that_its_callback_must_match_and_keeps_nothing_of_the_browsers() {
+        // authority and application are bound by the place that a record is sealed for
+        let partner = TenantId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
+        let beginning = Beginning {
+            expected: Some(partner),
+            account: AccountId::new("panel-1").expect("plain"),
+            door: None,
+            mode: ResponseMode::Query,
+            login_hint: Some("ann@contoso.example".to_owned()),
+            claims: None,
+            rebinds: false,
+        };
+        let (app, mode) = (app(), beginning.mode);
+        let authority = Authority::of(app.cloud(), partner);
+        let request = AuthorizationRequest::new(&app, &authority, mode, None, None);
+        let browser = BrowserKey::new(&request.state, mode, PENDING_LIFE);
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let record = PendingRecord::begun(&beginning, &request, app.redirect_uri(), &browser, now);
+        let expected = json!({
+            "id": flow_id(&request.state), "expected": partner, "account": "panel-1",
+            "rebinds": false, "browser": browser.fingerprint(), "mode": "query",
+            "redirect_uri": REDIRECT,
+            "proof": { "nonce": request.nonce, "verifier": request.verifier },
+            "begun_at": 1_000_000, "expires_at": 1_000_000 + PENDING_LIFE.as_secs(),
+        });
+        let kept = to_value(&record).expect("JSON");
+        assert_eq!(kept, expected);
+        let cookie = browser.set_cookie().to_str().expect("ASCII").to_owned();
+        let key = cookie.split(['=', ';']).nth(1).expect("a value");
+        for secret in [request.state.as_str(), key] {
+            assert!(!kept.to_string().contains(secret), "only its hash is kept");
+        }
+        let spent = to_value(record.spent()).expect("JSON").to_string();
+        assert!(!spent.contains(request.nonce.as_str()) && !spent.contains(&request.verifier));
+    }
+}
