@@ -24,6 +24,9 @@ mod names;
 mod proxies;
 #[path = "network/secrets.rs"]
 mod secrets;
+#[allow(dead_code)] // another program uses the rest of it
+#[path = "wire/signer.rs"]
+mod signer;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/theft.rs"]

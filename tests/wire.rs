@@ -13,8 +13,12 @@ mod front;
 mod keys;
 #[path = "wire/partner_center.rs"]
 mod partner_center;
+#[path = "wire/relying_party.rs"]
+mod relying_party;
 #[path = "wire/replies.rs"]
 mod replies;
+#[path = "wire/signer.rs"]
+mod signer;
 #[path = "wire/stage.rs"]
 mod stage;
 #[path = "wire/standing.rs"]

@@ -16,7 +16,7 @@ use http::{Request, Response};
 use serde_json::json;
 use url::Url;
 
-use crate::entra::{CONTOSO, Entra, FABRIKAM, sign};
+use crate::entra::{CONTOSO, Entra, FABRIKAM, SIGNER};
 use crate::world::{HOUR, account, raw, refused, registration};
 
 /// Login and Partner Center of each cloud, by Microsoft's pages and not by the crate's table.
@@ -84,7 +84,7 @@ impl Internet {
             let tenant = url.path_segments().and_then(|mut parts| parts.next()).expect("a tenant");
             let mut claims = entra.claims(tenant);
             claims["iss"] = format!("https://{issuer}/{tenant}/v2.0").into();
-            reply["id_token"] = sign(&claims).into();
+            reply["id_token"] = SIGNER.sign(&claims).into();
         }
         reply.to_string()
     }

@@ -1,25 +1,23 @@
 //! An Entra of single replies. It shares no code with the emulator, so the crate is read twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex};
 use std::time::UNIX_EPOCH;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cpv_consent::{Clock as _, VirtualClock};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 use wiremock::Request;
-use x509_cert::der::asn1::UintRef;
-use x509_cert::der::{Decode, Reader, SliceReader};
+
+use crate::signer::Signer;
 
 pub const CONTOSO: &str = "33333333-3333-4333-8333-333333333333";
 pub const FABRIKAM: &str = "44444444-4444-4444-8444-444444444444";
 pub const ADMIN: &str = "55555555-5555-4555-8555-555555555555";
 pub const KEY_ID: &str = "signing-key-1";
+
+/// The key that it publishes and signs with.
+pub static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::new(KEY_ID));
 
 /// What it knows. Every token it makes says `canary`.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ impl Entra {
             "expires_in": 3599,
             "access_token": format!("at-canary-{number}"),
             "refresh_token": format!("rt-canary-{number}"),
-            "id_token": sign(&claims),
+            "id_token": SIGNER.sign(&claims),
         })
     }
 
@@ -84,11 +82,7 @@ impl Entra {
     }
 
     pub fn jwk(&self) -> Value {
-        let [modulus, exponent] = rsa_numbers(key().public_key().as_ref());
-        json!({
-            "kty": "RSA", "use": "sig", "kid": KEY_ID, "n": modulus, "e": exponent,
-            "issuer": format!("{}/{{tenantid}}/v2.0", self.origin),
-        })
+        SIGNER.jwk(&self.origin)
     }
 }
 
@@ -96,39 +90,4 @@ impl Entra {
 pub fn field(request: &Request, name: &str) -> Option<String> {
     let mut fields = form_urlencoded::parse(&request.body);
     fields.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
-}
-
-/// Signs an ID token (RS256).
-pub fn sign(claims: &Value) -> String {
-    let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    let header = json!({ "typ": "JWT", "alg": "RS256", "kid": KEY_ID });
-    let signed = format!("{}.{}", part(&header), part(claims));
-    let mut signature = vec![0; key().public_modulus_len()];
-    key()
-        .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-        .expect("a signature");
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-/// A public key that signed nothing, as modulus.
-pub fn other_modulus() -> String {
-    let other = KeyPair::generate(KeySize::Rsa2048).expect("a key");
-    let [modulus, _] = rsa_numbers(other.public_key().as_ref());
-    modulus
-}
-
-fn key() -> &'static KeyPair {
-    static KEY: OnceLock<KeyPair> = OnceLock::new();
-    KEY.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).expect("a key"))
-}
-
-/// Modulus and exponent of a PKCS #1 public key, as a JWK has them.
-fn rsa_numbers(der: &[u8]) -> [String; 2] {
-    let read = || {
-        SliceReader::new(der)?.sequence(|key| {
-            Ok([UintRef::decode(key)?.as_bytes(), UintRef::decode(key)?.as_bytes()])
-        })
-    };
-    let numbers: x509_cert::der::Result<[&[u8]; 2]> = read();
-    numbers.expect("PKCS #1").map(|number| URL_SAFE_NO_PAD.encode(number))
 }

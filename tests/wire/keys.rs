@@ -1,5 +1,6 @@
 //! Odd replies of the keys endpoint, while a code is redeemed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cpv_consent::{HttpFault, IdTokenError};
@@ -7,13 +8,14 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, ResponseTemplate};
 
-use crate::entra::{KEY_ID, other_modulus};
-use crate::stage::{Stage, away, cut, id_token_error, keys_path, text};
+use crate::entra::{KEY_ID, SIGNER};
+use crate::signer::{Signer, claims_of};
+use crate::stage::{Place, Stage, away, cut, id_token_error, keys_path, text};
 
 /// A key set made from the good one.
 type Change = fn(&str) -> String;
 
-async fn publish(stage: &Stage, reply: ResponseTemplate) {
+pub async fn publish(stage: &Stage, reply: ResponseTemplate) {
     let mock = Mock::given(path(keys_path())).respond_with(reply).with_priority(1);
     mock.mount(&stage.login).await;
 }
@@ -111,7 +113,7 @@ async fn a_key_that_may_not_sign_for_this_tenant_does_not_count() {
         ("e", json!("AQ"), unknown.clone()),
         ("n", json!("AQAB"), unknown.clone()),
         ("issuer", json!("https://login.example/{tenantid}/v2.0"), unknown.clone()),
-        ("n", json!(other_modulus()), IdTokenError::Signature),
+        ("n", other_modulus(), IdTokenError::Signature),
     ];
     for (member, value, expected) in changes {
         let shown = format!("{member} {value:.20}");
@@ -136,4 +138,30 @@ async fn a_wrong_key_beside_the_right_one_does_no_harm() {
     let keys = json!({ "keys": [broken, "canary", wrong, stage.entra.jwk()] });
     publish(&stage, text(200, keys.to_string())).await;
     stage.onboard().await;
+}
+
+#[tokio::test]
+async fn ever_new_key_names_cost_one_more_look_and_keep_nobody_out() {
+    //
+    let stage = Stage::new().await;
+    for number in 0..30 {
+        let odd = move |mut good: Value| {
+            let claims = claims_of(good["id_token"].as_str().expect("an ID token"));
+            let header = json!({ "alg": "RS256", "kid": format!("../k{number}' --") });
+            good["id_token"] = SIGNER.sign_under(&header, &claims).into();
+            ResponseTemplate::new(200).set_body_json(good)
+        };
+        let guard = stage.odd(Place::Code, Arc::new(odd));
+        assert_eq!(id_token_error(stage.capture().await), IdTokenError::UnknownKey);
+        drop(guard);
+        stage.capture().await.expect("a good one, meanwhile");
+    }
+    let mut asked = stage.login.received_requests().await.expect("recorded");
+    asked.retain(|request| request.url.path() == keys_path());
+    assert_eq!(asked.len(), 2, "the first fill, and one more look");
+}
+
+/// Of a key that signed nothing.
+fn other_modulus() -> Value {
+    Signer::new("other").jwk("http://login.example")["n"].clone()
 }

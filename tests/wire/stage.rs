@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
     Broker, Callback, Cause, Cloud, Consent, Error, Found, HttpFault, IdTokenError, KeyRing,
-    LocalKey, Origins, Refused, Resource, TenantId, Token, VirtualClock,
+    LocalKey, Origins, Refused, Resource, ResponseMode, TenantId, Token, VirtualClock,
 };
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderName, Request};
@@ -188,8 +188,12 @@ impl Stage {
 
     /// The callback that the partner's administrator comes back with.
     pub async fn callback(&self) -> Request<Bytes> {
+        self.callback_by(ResponseMode::FormPost).await
+    }
+
+    pub async fn callback_by(&self, mode: ResponseMode) -> Request<Bytes> {
         let pending = self.broker.partner(contoso()).request_consent(account("panel-1"));
-        let pending = pending.await.expect("a flow");
+        let pending = pending.answered_by(mode).await.expect("a flow");
         let query = |name: &str| {
             let mut pairs = pending.authorize_url().query_pairs();
             pairs.find(|(found, _)| found == name).expect("a parameter").1.into_owned()
@@ -197,15 +201,24 @@ impl Stage {
         self.entra.expect_nonce(&query("nonce"));
         let cookie = pending.browser_key().set_cookie();
         let cookie = cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
-        Request::post("/consent/callback")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(COOKIE, cookie)
-            .body(format!("code=code-canary&state={}", query("state")).into())
-            .expect("a request")
+        let fields = format!("code=code-canary&state={}", query("state"));
+        let (request, body) = match mode {
+            ResponseMode::FormPost => (Request::post("/consent/callback"), fields),
+            ResponseMode::Query => {
+                (Request::get(format!("/consent/callback?{fields}")), String::new())
+            }
+        };
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.header(COOKIE, cookie).body(body.into()).expect("a request")
     }
 
     pub async fn capture(&self) -> Result<Found, Error> {
-        let callback = Callback::from_request(&self.callback().await).expect("an answer");
+        self.finish(&self.callback().await).await
+    }
+
+    /// The browser is back.
+    pub async fn finish(&self, callback: &Request<Bytes>) -> Result<Found, Error> {
+        let callback = Callback::from_request(callback).expect("an answer");
         self.broker.capture_consent(callback).await
     }
 
@@ -312,13 +325,13 @@ impl Stage {
     }
 }
 
-/// The refusal of an ID token.
 /// What came of a request whose deadline is over: nobody waits for it any longer.
 pub async fn cut<T>(asking: JoinHandle<T>) -> T {
     let ended = tokio::time::timeout(Duration::from_secs(30), asking).await;
     ended.expect("its deadline did not end it").expect("no panic")
 }
 
+/// The refusal of an ID token.
 pub fn id_token_error(outcome: Result<Found, Error>) -> IdTokenError {
     match outcome {
         Err(Error::IdToken(error)) => error,

@@ -8,7 +8,7 @@ use cpv_consent::{Cause, Clock as _, ConsentState, Error, Refused, Resource, Sco
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::entra::{CONTOSO, FABRIKAM, sign};
+use crate::entra::{CONTOSO, FABRIKAM, SIGNER};
 use crate::stage::{Odd, Place, Stage, contoso, refusal, tenant};
 use crate::world::{HOUR, MINUTE};
 
@@ -40,6 +40,7 @@ async fn onboarded() -> (Stage, String) {
 #[tokio::test]
 async fn an_answer_about_somebody_else_suspends_the_consent_and_keeps_its_token() {
     // R-076, I2
+    // oidcc-client-test-refresh-token-invalid-issuer, oidcc-client-test-refresh-token-invalid-sub
     type Forge = fn(&mut Value);
     let forgeries: [(&str, Forge); 7] = [
         ("another tenant", |claims| claims["tid"] = json!(ELSE)),
@@ -57,7 +58,7 @@ async fn an_answer_about_somebody_else_suspends_the_consent_and_keeps_its_token(
         let (stage, kept) = onboarded().await;
         let mut claims = stage.entra.claims(CONTOSO);
         forge(&mut claims);
-        let odd = changed(move |good| good["id_token"] = sign(&claims).into());
+        let odd = changed(move |good| good["id_token"] = SIGNER.sign(&claims).into());
         let guard = stage.odd(Place::Own, odd);
         let error = stage.own().await.expect_err(name);
         assert!(matches!(error, Error::ForeignToken { .. }), "{name}: {error:?}");
@@ -66,6 +67,7 @@ async fn an_answer_about_somebody_else_suspends_the_consent_and_keeps_its_token(
         assert_eq!(pause.cause(), Cause::Unknown);
         let again = stage.own().await.expect_err("nothing of it was kept");
         assert!(matches!(again, Error::Suspended { .. }), "{name}: {again:?}");
+        assert!(stage.elsewhere.received_requests().await.expect("recorded").is_empty());
         drop(guard);
 
         stage.clock.advance(MINUTE);
@@ -83,7 +85,7 @@ async fn a_customers_answer_about_another_tenant_is_handed_to_nobody() {
     for (name, tid) in [("the partner's own", CONTOSO), ("a stranger's", ELSE)] {
         let before = stage.consent_rows();
         let claims = stage.entra.claims(tid);
-        let odd = changed(move |good| good["id_token"] = sign(&claims).into());
+        let odd = changed(move |good| good["id_token"] = SIGNER.sign(&claims).into());
         let guard = stage.odd(Place::Customer, odd);
         for _ in 0..2 {
             let error = stage.customer().await.expect_err(name);
@@ -120,7 +122,7 @@ async fn without_a_new_refresh_token_the_old_one_is_kept() {
 
 #[tokio::test]
 async fn the_refresh_token_of_a_customers_reply_is_dropped() {
-    //
+    // oidcc-client-test-refresh-token
     let (stage, _) = onboarded().await;
     stage.own().await.expect("a token");
     let kept = stage.last_issued();
@@ -133,7 +135,7 @@ async fn the_refresh_token_of_a_customers_reply_is_dropped() {
 
 #[tokio::test]
 async fn a_token_lives_as_long_as_its_reply_says_and_no_longer_than_any() {
-    //
+    // R-107, fapi2-client-test-token-endpoint-response-without-expires_in
     for (value, seconds) in [
         (Some(json!(3599)), 3599),
         (Some(json!("3599")), 3599),
