@@ -1,4 +1,5 @@
-//! Doors for this crate's own benches, to rooms that nobody else enters. No promise is made here.
+//! Doors for this crate's own benches and properties, to rooms that nobody else enters. No promise is
+//! made here.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,6 +22,8 @@ use crate::storage::keyring::{DataKey, KeyError, KeyRing};
 use crate::storage::ledger::{Ledger, LedgerError, Stores};
 use crate::storage::seal::{self, Damage, Identity, PartnerKey, Sealed};
 use crate::storage::store::Store;
+
+pub mod targets;
 
 /// One partner's envelope, without a store.
 #[derive(Debug)]

@@ -5,6 +5,8 @@
 
 #[path = "wire/bytes.rs"]
 mod bytes;
+#[path = "wire/chance.rs"]
+mod chance;
 #[path = "wire/entra.rs"]
 mod entra;
 #[path = "wire/front.rs"]
