@@ -362,6 +362,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_only_an_origin() {
+        //
         for text in
             ["https://u@login.example", "https://login.example/x", "https://login.example?x"]
         {

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_address_holds_what_it_must_and_nothing_else() {
-        //
+        // oidcc-client-test-scope-userinfo-claims
         let request = request(None, None);
         let url = request.url.as_str();
         assert!(

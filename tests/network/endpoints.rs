@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cpv_consent::emulator::{ConditionalAccess, Endpoint, Failure, Rule};
-use cpv_consent::{Broker, Cause, ConsentState, Error, Event, IdTokenError, Remedy, Resource};
+use cpv_consent::{
+    Broker, Cause, ConsentState, Error, Event, IdTokenError, Remedy, Resource, Topic,
+};
 
 use crate::world::{DAY, HOUR, MINUTE, World, capture};
 use crate::{consent, customer, expire_tokens, own, redemptions, told};
@@ -121,12 +123,13 @@ async fn keys_that_cannot_be_had_end_a_flow_in_passing_and_cached_ones_serve() {
 }
 
 #[tokio::test]
-async fn discovery_is_asked_for_nothing() {
-    // F-32, R-144
+async fn no_address_is_taken_from_discovery() {
+    // F-32, R-078, R-079, R-144, oidcc-client-test-mtls-endpoint-aliases
     let world = World::new().await;
     let evil = wiremock::MockServer::start().await;
     let document = serde_json::json!({
         "issuer": evil.uri(),
+        "authorization_endpoint": evil.uri(),
         "token_endpoint": evil.uri(),
         "jwks_uri": evil.uri(),
         "mtls_endpoint_aliases": { "token_endpoint": evil.uri() },
@@ -140,7 +143,10 @@ async fn discovery_is_asked_for_nothing() {
     expire_tokens(&world);
     own(&world, &broker).await.expect("a token");
     customer(&world, &broker).await.expect("a token");
-    assert_eq!(offered.hits(), 0, "addresses are made from the cloud's own table");
+    assert_eq!(offered.hits(), 0, "no flow asks: addresses are made from the cloud's own table");
+    let checkup = world.builder(world.store().await).doctor().await;
+    assert_eq!(offered.hits(), 1, "the doctor does");
+    assert!(checkup.failures().any(|(topic, _)| topic == Topic::Addresses), "{checkup}");
     assert!(evil.received_requests().await.expect("recorded").is_empty());
 }
 

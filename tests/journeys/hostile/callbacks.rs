@@ -1,6 +1,7 @@
 //! Callbacks that somebody else made, or that the right browser sent in a strange way.
 
 use bytes::Bytes;
+use cpv_consent::emulator::Grant;
 use cpv_consent::{Callback, CallbackError, Error, Refused, ResponseMode};
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{HeaderValue, Request};
@@ -197,7 +198,7 @@ async fn an_answer_that_changed_its_shape_is_refused_and_spends_nothing() {
 
 #[tokio::test]
 async fn an_issuer_that_the_flow_was_not_sent_to_is_refused_before_the_code_is_sent() {
-    //
+    // fapi2-client-test-invalid-authorization-response-iss
     let world = World::new().await;
     let broker = world.broker().await;
     let (login, contoso) = (world.entra.login_origin(), world.contoso);
@@ -263,4 +264,31 @@ async fn a_denial_that_nobody_asked_for_ends_nobodys_flow() {
     let elsewhere = capture(&broker, &with_cookies(&request, &["a=b"])).await;
     assert!(matches!(elsewhere, Err(Error::Refused(Refused::OtherBrowser))));
     capture(&broker, &request).await.expect("its own flow goes on");
+}
+
+#[tokio::test]
+async fn what_a_proxy_or_somebody_else_says_of_the_address_steers_nothing() {
+    // Entra takes the code with the registered address only
+    let world = World::new().await;
+    let broker = world.broker().await;
+    for mode in [ResponseMode::FormPost, ResponseMode::Query] {
+        let mut request = world.callback_by(&broker, mode).await;
+        for (name, value) in [
+            ("host", "evil.example"),
+            ("origin", "https://evil.example"),
+            ("referer", "https://evil.example/consent/callback"),
+            ("forwarded", "host=evil.example;proto=http;for=127.0.0.1"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-original-url", "/evil?state=x"),
+            ("x-http-method-override", "HEAD"),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let found = capture(&broker, &request).await.expect("nobody asked those headers");
+        found.decline().await.expect("erased");
+    }
+    let codes = world.entra.count_tokens(|request| request.grant == Some(Grant::Code));
+    assert_eq!(codes, 2);
 }

@@ -1,7 +1,7 @@
 //! Attackers with accounts: names that are not theirs, and links for others.
 
 use cpv_consent::emulator::Tampering;
-use cpv_consent::{Error, Refused, Resource, TenantId};
+use cpv_consent::{Error, IdTokenError, Refused, Resource, TenantId};
 use serde_json::json;
 
 use crate::world::{World, accept, account, browser_of, capture, refused};
@@ -118,4 +118,31 @@ async fn one_partners_consent_opens_no_customer_of_another() {
     assert!(matches!(error, Error::Entra { .. }), "{error:?}");
     let again = customer(world.contoso).token(Resource::Graph).await.expect("from memory");
     assert_eq!(again.secret().expose(), token.secret().expose());
+}
+
+#[tokio::test]
+async fn a_key_that_is_another_tenants_own_signs_for_nobody_else() {
+    // the published keys hold it, and it says whose it is
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let (theirs, mallory) = attacker(&world).await;
+    world.entra.sign_with_own_key(theirs);
+    world.entra.token_tampering(Tampering::KeyOfAnotherTenant);
+    for first in [false, true] {
+        let partner = broker.partner(world.contoso);
+        let pending = match first {
+            true => broker.first_consent(world.account()).await,
+            false => partner.request_consent(world.account()).await,
+        };
+        let request = accept(&pending.expect("a flow"), &world.admin).await;
+        let error = capture(&broker, &request).await.expect_err("signed by the attacker's key");
+        let unknown = matches!(error, Error::IdToken(IdTokenError::UnknownKey));
+        assert!(unknown, "{error:?}");
+        world.assert_nothing_stored(&broker).await;
+    }
+    world.entra.token_tampering(Tampering::None);
+    world.onboard(&broker).await;
+    let pending = broker.first_consent(account("panel-2")).await.expect("a flow");
+    let own = capture(&broker, &accept(&pending, &mallory).await).await;
+    assert_eq!(own.expect("its own tenant's").tenant(), theirs);
 }

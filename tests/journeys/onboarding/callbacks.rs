@@ -9,6 +9,8 @@ use crate::world::{self, MINUTE, World, capture, refused, tampered};
 #[tokio::test]
 async fn a_state_that_is_missing_unknown_altered_or_empty_is_refused() {
     //
+    // fapi2-client-test-ensure-authorization-response-with-invalid-state-fails
+    // fapi2-client-test-ensure-authorization-response-with-invalid-missing-state-fails
     let world = World::new().await;
     let broker = world.broker().await;
     let request = world.callback(&broker).await;

@@ -53,7 +53,7 @@ async fn a_first_contact_consents_by_query() {
 
 #[tokio::test]
 async fn whoever_says_no_is_believed() {
-    //
+    // R-020, oidcc-client-test-form-post-error
     let world = World::new().await;
     let broker = world.broker().await;
     let pending = broker.partner(world.contoso).request_consent(world.account()).await;

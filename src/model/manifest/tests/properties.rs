@@ -90,6 +90,7 @@ const READ: [&str; 24] = [
 ];
 
 proptest! {
+    //
     #[test]
     fn whatever_is_written_is_read_whole_or_refused(
         place in prop::sample::select(&READ[..]),
@@ -105,6 +106,7 @@ proptest! {
         }
     }
 
+    //
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,64}") {
         let _ = Manifest::from_json(&text);

@@ -5,6 +5,7 @@ use super::*;
 #[tokio::test]
 async fn claims_of_a_wrong_value_or_type_are_refused() {
     //
+    //
     let stage = Stage::new().await;
     let (now, login) = (stage.now(), stage.cloud.login().to_owned());
     let issuer = format!("{login}/{TENANT}/v2.0");
