@@ -1,7 +1,12 @@
-//! The stores keep what they promise, and a store that does not is found out.
+//! The stores keep what they promise, and a store that does not is found out. So is a check that no
+//! test proves.
+
+#![allow(unreachable_pub)] // its modules are of one program
 
 #[path = "conformance/broken.rs"]
 mod broken;
+#[path = "conformance/checklist.rs"]
+mod checklist;
 #[path = "conformance/counted.rs"]
 mod counted;
 
