@@ -18,16 +18,18 @@
 //!              metrics                  turns events into counters
 //!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
-//!              lasting │ casebook │ circuit │ guard │ onboarding │ exchange │ diagnosis │
-//!              offboarding │ rekeying │ sweeping │ scan │ transfer │ verification │ checkup
+//!              lasting │ receipts │ casebook │ circuit │ guard │ onboarding │ exchange │
+//!              diagnosis │ offboarding │ rekeying │ sweeping │ scan │ transfer │ verification │
+//!              checkup
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ discovery │ challenge │ authorization │ token_endpoint │ id_token │
 //!              partner_center
-//!  storage/    keyring │ seal │ store │ ledger │ consents │ parcel │ lease │ roll │ budget
+//!  storage/    keyring │ seal │ store │ ledger │ consents │ receipts │ parcel │ lease │ roll │
+//!              budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
 //!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
-//!              manifest │ entra_error │ mfa │ enforcement │ consent │ policy │ freeze │ motive │
-//!              event
+//!              manifest │ entra_error │ mfa │ enforcement │ receipt │ consent │ policy │ freeze │
+//!              motive │ event
 //! ```
 
 mod broker;

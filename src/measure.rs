@@ -15,6 +15,7 @@ use crate::model::consent::{
     Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
 };
 use crate::model::enforcement::Enforcement;
+use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::secret::RefreshToken;
 use crate::model::tenant::{AccountId, TenantId, UserId};
@@ -139,7 +140,7 @@ fn consent(partner: TenantId, length: usize) -> StoredConsent {
         enforcement: Enforcement::default(),
     };
     let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
-    StoredConsent { consent, token: Some(StoredToken(token)) }
+    StoredConsent { consent, token: Some(StoredToken(token)), chain: Chain::default() }
 }
 
 /// A place in the cache of access tokens, as a key for other maps.

@@ -7,6 +7,7 @@ use crate::journeys::tally::Tally;
 use crate::model::consent::StoredConsent;
 use crate::model::freeze::Freeze;
 use crate::storage::ledger::{DamagedRecord, Ledger, LedgerError, Record};
+use crate::storage::receipts::EntryRecord;
 use crate::storage::seal::Opened;
 use crate::storage::store::{Kind, StoreError};
 
@@ -119,12 +120,13 @@ impl fmt::Debug for Scan<'_> {
     }
 }
 
-/// The working kinds are read where they are used; a consent must be one for years, and a freeze
-/// that is none stops everybody.
+/// The working kinds are read where they are used; a consent and a receipt must be one for years, and
+/// a freeze that is none stops everybody.
 fn fits(kind: Kind, opened: &Opened) -> bool {
     match kind {
         Kind::Consent => is_a::<StoredConsent>(opened),
         Kind::Freeze => is_a::<Freeze>(opened),
+        Kind::Receipt => is_a::<EntryRecord>(opened),
         _ => true,
     }
 }

@@ -4,6 +4,8 @@
 //! loads a consent, moves it and stores it again does so by compare-and-swap (`exchange`,
 //! `onboarding`, `offboarding`).
 
+mod noting;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -13,9 +15,12 @@ use super::clock::{age, as_seconds, from_unix_seconds, unix_seconds};
 use super::enforcement::Enforcement;
 use super::entra_error::{Cause, Reach};
 use super::mfa::MfaProof;
+use super::receipt::Chain;
 use super::scope::{Resource, Scopes};
 use super::secret::{RefreshToken, sealed_text};
 use super::tenant::{AccountId, TenantId, UserId};
+
+pub(crate) use self::noting::USER_ID;
 
 /// A partner's standing permission, with its proof. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -335,6 +340,9 @@ pub(crate) fn concerns_consent(cause: Cause, resource: &Resource) -> bool {
 pub(crate) struct StoredConsent {
     pub(crate) consent: Consent,
     pub(crate) token: Option<StoredToken>,
+    /// What waits for its receipt; versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "Chain::is_unknown")]
+    pub(crate) chain: Chain,
 }
 
 /// The refresh token in use, wiped with its record.

@@ -26,6 +26,18 @@ pub enum MfaSource {
     PartnerCenter,
 }
 
+impl MfaSource {
+    /// The source in a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdToken => "id_token",
+            Self::AccessToken => "access_token",
+            Self::PartnerCenter => "partner_center",
+        }
+    }
+}
+
 impl fmt::Display for MfaSource {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -12,6 +12,7 @@ pub(crate) mod manifest;
 pub(crate) mod mfa;
 pub(crate) mod motive;
 pub(crate) mod policy;
+pub(crate) mod receipt;
 pub(crate) mod registration;
 pub(crate) mod scope;
 pub(crate) mod secret;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::consent::{ConsentingUser, Guest};
 use super::mfa::{MfaFinding, MfaSource};
+use super::receipt::PolicyNote;
 use super::scope::Scopes;
 use super::tenant::TenantId;
 
@@ -83,6 +84,20 @@ impl Policy {
     pub fn danger_scopes_beyond(mut self) -> Self {
         self.scopes_beyond = true;
         self
+    }
+
+    /// How a receipt tells that this policy has admitted a consent.
+    pub(crate) fn note(&self) -> PolicyNote {
+        let weaker = self.mfa_sources.iter().filter(|s| **s != MfaSource::PartnerCenter);
+        let mut loosened: Vec<_> =
+            weaker.map(|source| format!("also_believing {}", source.as_str())).collect();
+        let mut said = |holds: bool, what: &str| loosened.extend(holds.then(|| what.to_owned()));
+        said(!self.mfa_required, "without_mfa");
+        said(self.guests.contains(&AcceptedGuest::Certain), "guests");
+        said(self.guests.contains(&AcceptedGuest::Unknown), "unknown_guests");
+        said(self.scopes_beyond, "scopes_beyond");
+        let mfa_within = self.mfa_within.map(|limit| limit.as_secs());
+        PolicyNote { verdict: "admitted".to_owned(), mfa_within, loosened }
     }
 
     pub(crate) fn believes(&self, source: MfaSource) -> bool {

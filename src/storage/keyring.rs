@@ -19,7 +19,7 @@ use crate::model::invalid::Invalid;
 
 pub use self::data_key::DataKey;
 pub(crate) use self::data_key::{NonceBytes, TAG_LENGTH, key_and_nonces};
-pub(crate) use self::holder::{Keyholder, PROOF_LENGTH};
+pub(crate) use self::holder::{Keyholder, PROOF_LENGTH, bounded};
 pub use self::key_vault::KeyVaultKey;
 pub use self::local::LocalKey;
 pub use self::source::KeySourceError;

@@ -1,5 +1,6 @@
 //! One store and one key ring: records go in and come out typed, and lie there sealed.
 
+mod beside;
 mod litter;
 mod partner_keys;
 mod repair;
@@ -28,6 +29,7 @@ use crate::storage::store::{
     Stored,
 };
 
+pub(crate) use self::beside::Part;
 pub(crate) use self::rewrap::KeyUse;
 pub use self::scan::{DamagedRecord, Unreadable};
 pub(crate) use self::stores::Stores;

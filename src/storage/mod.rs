@@ -6,6 +6,7 @@ pub(crate) mod keyring;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod parcel;
+pub(crate) mod receipts;
 pub(crate) mod roll;
 pub(crate) mod seal;
 pub mod store;

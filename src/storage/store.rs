@@ -56,11 +56,13 @@ pub enum Kind {
     Freeze,
     /// How processes divide what the application may ask for in a second.
     Budget,
+    /// What a consent became, signed, one of a partner's chain.
+    Receipt,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Consent,
         Self::Pending,
         Self::Found,
@@ -71,6 +73,7 @@ impl Kind {
         Self::RetiredKey,
         Self::Freeze,
         Self::Budget,
+        Self::Receipt,
     ];
 
     /// The name under which a store keeps this kind, unchanged from version to version.
@@ -87,6 +90,7 @@ impl Kind {
             Self::RetiredKey => "retired-key",
             Self::Freeze => "freeze",
             Self::Budget => "budget",
+            Self::Receipt => "receipt",
         }
     }
 }

@@ -26,6 +26,7 @@ mod model {
     pub(crate) mod mfa;
     pub(crate) mod motive;
     pub(crate) mod policy;
+    pub(crate) mod receipt;
     pub(crate) mod scope;
     pub(crate) mod secret;
     pub(crate) mod tenant;

@@ -16,6 +16,7 @@ use crate::model::enforcement::Enforcement;
 use crate::model::invalid::Invalid;
 use crate::model::mfa::{MfaFinding, MfaProof};
 use crate::model::policy::Refused;
+use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::protocol::authorization::Cookies;
@@ -303,7 +304,7 @@ impl FoundRecord {
             state: ConsentState::Live,
             enforcement: Enforcement::default(),
         };
-        StoredConsent { consent, token: Some(self.token.clone()) }
+        StoredConsent { consent, token: Some(self.token.clone()), chain: Chain::default() }
     }
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, StoredConsent};
 use crate::model::enforcement::Enforcement;
 use crate::model::event::Observers;
+use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, UserId};
 use crate::storage::lease::tests::Fleet;
@@ -75,7 +76,7 @@ fn consent(partner: TenantId) -> StoredConsent {
         state: ConsentState::Live,
         enforcement: Enforcement::default(),
     };
-    StoredConsent { consent, token: None }
+    StoredConsent { consent, token: None, chain: Chain::default() }
 }
 
 #[tokio::test]

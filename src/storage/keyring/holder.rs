@@ -73,14 +73,7 @@ impl Keyholder {
         id: &KeyId,
         call: impl Future<Output = Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
-        let because = "it did not answer within 30 seconds".into();
-        tokio::select! {
-            biased;
-            answer = caught(id, call) => answer,
-            () = self.clock.sleep(LONGEST_CALL) => {
-                Err(KeyError::Unavailable { id: id.clone(), because })
-            }
-        }
+        bounded(&*self.clock, id, call).await
     }
 }
 
@@ -94,6 +87,22 @@ impl fmt::Debug for Keyholder {
 pub(crate) const PROOF_LENGTH: usize = 32;
 
 const LONGEST_CALL: Duration = Duration::from_secs(30);
+
+/// What a provider of keys answers, if it does so in time and without a panic.
+pub(crate) async fn bounded<T>(
+    clock: &dyn Clock,
+    id: &KeyId,
+    call: impl Future<Output = Result<T, KeyError>>,
+) -> Result<T, KeyError> {
+    let because = "it did not answer within 30 seconds".into();
+    tokio::select! {
+        biased;
+        answer = caught(id, call) => answer,
+        () = clock.sleep(LONGEST_CALL) => {
+            Err(KeyError::Unavailable { id: id.clone(), because })
+        }
+    }
+}
 
 fn origin(key: &dyn KeyWrap) -> Result<&DataKey, KeyError> {
     catch_unwind(AssertUnwindSafe(|| key.origin())).map_err(|_| panicked(key.id()))

@@ -66,6 +66,11 @@ impl LocalKey {
         KeyText::new(text).expect("base64 is visible ASCII")
     }
 
+    /// A secret of its own for another purpose than sealing.
+    pub(crate) fn derive(&self, purpose: &str) -> DataKey {
+        self.root.derive(purpose)
+    }
+
     fn rooted(id: KeyId, root: DataKey) -> Self {
         let (wrapping, origin) = (root.derive("local key: wrap"), root.derive("local key: origin"));
         Self { id, root, wrapping, origin }

@@ -139,8 +139,11 @@ const fn may_pass(error: &KeyError) -> bool {
     matches!(error, KeyError::Unavailable { .. } | KeyError::NoRandomness)
 }
 
-/// The ids of these kinds are their partners', whatever was written beside them.
+/// The ids of some kinds name their partners, whatever was written beside them.
 pub(super) fn partner_by_id(kind: Kind, id: &str) -> Option<TenantId> {
-    let named = matches!(kind, Kind::Consent | Kind::PartnerKey);
-    TenantId::parse(id).ok().filter(|_| named)
+    match kind {
+        Kind::Consent | Kind::PartnerKey => TenantId::parse(id).ok(),
+        Kind::Receipt => TenantId::parse(id.split_once('.')?.0).ok(),
+        _ => None,
+    }
 }

@@ -17,6 +17,7 @@ use crate::model::consent::{
 };
 use crate::model::enforcement::Enforcement;
 use crate::model::motive::Motive;
+use crate::model::receipt::Chain;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scope, Scopes};
 use crate::model::secret::{AccessToken, RefreshToken};
@@ -173,7 +174,7 @@ pub(super) fn consent(generation: u64, flow: &str) -> StoredConsent {
         state: ConsentState::Live,
     };
     let token = RefreshToken::new("text").expect("visible ASCII");
-    StoredConsent { consent, token: Some(StoredToken(token)) }
+    StoredConsent { consent, token: Some(StoredToken(token)), chain: Chain::default() }
 }
 
 /// A token of a view that holds.

@@ -1,0 +1,326 @@
+//! What a receipt says, and what waits inside a consent until its receipt is in the chain.
+//!
+//! A note is made by the very write that it speaks of, so neither is ever without the other. It stays
+//! with the consent until the next change, whether or not its receipt was written meanwhile: who
+//! writes receipts tells by the note's id.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::{as_seconds, from_unix_seconds, unix_seconds};
+use super::entra_error::Cause;
+use super::mfa::MfaProof;
+use super::secret::random;
+use super::tenant::AccountId;
+
+/// What became of a consent: the subject of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ConsentChange {
+    /// A person confirmed it.
+    Confirmed(Granted),
+    /// It came from another site in an export, and the policy here admitted it.
+    Imported(Granted),
+    /// It works: it was seen to after it had failed, or for the first time after an import.
+    Live,
+    /// Its use at the partner's own tenant began to fail, for a reason that may pass.
+    Suspended {
+        /// Why.
+        cause: Cause,
+    },
+    /// It is over.
+    Ended {
+        /// Why.
+        cause: Cause,
+    },
+    /// It was let go: its refresh token is erased.
+    Withdrawn,
+    /// The partner's key was destroyed: no copy of its records opens any more.
+    Shredded,
+}
+
+impl ConsentChange {
+    /// The change in a word, as it stands in a receipt.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Confirmed(_) => "confirmed",
+            Self::Imported(_) => "imported",
+            Self::Live => "live",
+            Self::Suspended { .. } => "suspended",
+            Self::Ended { .. } => "ended",
+            Self::Withdrawn => "withdrawn",
+            Self::Shredded => "shredded",
+        }
+    }
+
+    /// What was granted, where it was.
+    #[must_use]
+    pub const fn granted(&self) -> Option<&Granted> {
+        match self {
+            Self::Confirmed(granted) | Self::Imported(granted) => Some(granted),
+            _ => None,
+        }
+    }
+
+    /// Whether it may come again and again without anybody's doing.
+    const fn may_flap(&self) -> bool {
+        matches!(self, Self::Live | Self::Suspended { .. })
+    }
+}
+
+impl fmt::Display for ConsentChange {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended { cause } | Self::Ended { cause } => {
+                write!(out, "{}: {cause}", self.as_str())
+            }
+            _ => out.write_str(self.as_str()),
+        }
+    }
+}
+
+/// Who received what power, and on which proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    pub(crate) account: AccountId,
+    /// When the flow began.
+    pub(crate) begun: u64,
+    pub(crate) guest: String,
+    /// Template ids of the user's directory roles; absent if not known.
+    pub(crate) roles: Option<Vec<String>>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) mfa: Option<ProofNote>,
+    pub(crate) policy: PolicyNote,
+}
+
+impl Granted {
+    /// The account that received the power.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// Template ids of the directory roles that the user had; `None` means not known.
+    #[must_use]
+    pub fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
+    }
+
+    /// The permissions, each with its API.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// Which policy admitted it: what was said to loosen the default.
+    #[must_use]
+    pub fn loosened(&self) -> &[String] {
+        &self.policy.loosened
+    }
+
+    /// Who vouched for the second factor, and between which moments the user signed in.
+    #[must_use]
+    pub fn second_factor(&self) -> Option<(&str, SystemTime, SystemTime)> {
+        let proof = self.mfa.as_ref()?;
+        let [from, to] = [proof.earliest, proof.latest].map(from_unix_seconds);
+        Some((&proof.source, from, to))
+    }
+}
+
+/// A second factor's proof, as it stands in a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProofNote {
+    source: String,
+    earliest: u64,
+    latest: u64,
+}
+
+impl From<&MfaProof> for ProofNote {
+    fn from(proof: &MfaProof) -> Self {
+        let signed_in = proof.signed_in();
+        let [earliest, latest] = [signed_in.earliest(), signed_in.latest()].map(unix_seconds);
+        Self { source: proof.source().as_str().to_owned(), earliest, latest }
+    }
+}
+
+/// The policy's verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyNote {
+    pub(crate) verdict: String,
+    /// In seconds.
+    pub(crate) mfa_within: Option<u64>,
+    pub(crate) loosened: Vec<String>,
+}
+
+/// What a receipt will say, as long as it is not in the chain.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// Tells it from all others: a receipt that was written is known by it.
+    pub(crate) id: String,
+    #[serde(with = "as_seconds")]
+    pub(crate) at: SystemTime,
+    pub(crate) generation: u64,
+    /// How many changes before it were not noted, since too many waited.
+    #[serde(default)]
+    pub(crate) omitted: u64,
+    pub(crate) change: ConsentChange,
+    #[serde(default)]
+    pub(crate) person: Vec<Personal>,
+}
+
+impl Note {
+    pub(crate) fn new(change: ConsentChange, generation: u64, at: SystemTime) -> Self {
+        let id = hex(&random::<16>());
+        Self { id, at, generation, omitted: 0, change, person: Vec::new() }
+    }
+
+    /// The destruction of a key has no consent to wait in; what it left behind names it.
+    pub(crate) fn of_shredding(generation: u64, at: SystemTime) -> Self {
+        let id = format!("shredded-{generation}");
+        Self { id, ..Self::new(ConsentChange::Shredded, generation, at) }
+    }
+
+    pub(crate) fn about(mut self, field: &str, value: String) -> Self {
+        let salt = hex(&random::<32>());
+        self.person.push(Personal { field: field.to_owned(), salt, value });
+        self
+    }
+
+    pub(crate) fn names(&self, value: &str) -> bool {
+        self.person.iter().any(|personal| personal.value == value)
+    }
+}
+
+/// Without the values of a person.
+impl fmt::Debug for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Note({}, {})", self.id, self.change)
+    }
+}
+
+/// A value that is a person's, with the salt of its commitment.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Personal {
+    pub(crate) field: String,
+    /// 32 bytes.
+    pub(crate) salt: String,
+    pub(crate) value: String,
+}
+
+impl fmt::Debug for Personal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Personal({})", self.field)
+    }
+}
+
+/// The last receipt of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// Sets this chain apart from any other of the partner's.
+    pub(crate) chain: String,
+    pub(crate) sequence: u64,
+    /// SHA-256 of what was signed.
+    pub(crate) hash: String,
+}
+
+/// What a consent knows of its chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chain {
+    /// The last receipt that was seen to be written. There may be more by now.
+    #[serde(default)]
+    pub(crate) head: Option<Head>,
+    /// In the order in which they happened.
+    #[serde(default)]
+    pub(crate) waiting: Vec<Note>,
+    #[serde(default)]
+    omitted: u64,
+}
+
+impl Chain {
+    pub(crate) fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes what happened. A consent must stay small enough for every store, so what comes and goes
+    /// by itself is only counted once many notes wait.
+    pub(crate) fn note(&mut self, note: Note) {
+        if note.change.may_flap() && self.waiting.len() >= MOST_WAITING {
+            self.omitted = self.omitted.saturating_add(1);
+            return;
+        }
+        let omitted = std::mem::take(&mut self.omitted);
+        self.waiting.push(Note { omitted, ..note });
+    }
+}
+
+const MOST_WAITING: usize = 16;
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of just as many lower-case digits: nothing is written in two ways.
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match *pair {
+            [high, low] => Some(digit(high)? << 4 | digit(low)?),
+            _ => None,
+        })
+        .collect();
+    bytes?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn note(change: ConsentChange) -> Note {
+        Note::new(change, 1, UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_flaps_is_counted_once_many_wait_and_what_somebody_did_is_always_noted() {
+        let mut chain = Chain::default();
+        for _ in 0..100 {
+            chain.note(note(ConsentChange::Live));
+        }
+        assert_eq!(chain.waiting.len(), MOST_WAITING);
+        chain.note(note(ConsentChange::Withdrawn));
+        let last = chain.waiting.last().expect("noted");
+        assert_eq!((last.change.as_str(), last.omitted), ("withdrawn", 84));
+        chain.waiting.clear();
+        chain.note(note(ConsentChange::Live));
+        assert_eq!(chain.waiting[0].omitted, 0, "said once");
+    }
+
+    #[test]
+    fn digits_are_read_in_one_way() {
+        assert_eq!(unhex::<2>("00ff"), Some([0, 255]));
+        for wrong in ["00fF", "0ff", "00ff0", "00ff00", "00f", "", "0x00", "00gg", "€0"] {
+            assert_eq!(unhex::<2>(wrong), None, "{wrong}");
+        }
+        let bytes = random::<32>();
+        assert_eq!(unhex(&hex(&bytes)), Some(bytes));
+    }
+
+    #[test]
+    fn a_note_shows_nobodys_name() {
+        let note = note(ConsentChange::Withdrawn).about("user.name", "canary".to_owned());
+        assert!(!format!("{note:?} {:?}", note.person).contains("canary"));
+        assert!(note.names("canary") && !note.names("cana"));
+    }
+}
