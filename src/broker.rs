@@ -18,6 +18,7 @@ use crate::journeys::exchange::Exchange;
 use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Found, FoundId, Onboarding};
+use crate::journeys::receipts::{Checkpoint, Notary, Receipts};
 use crate::journeys::rekeying::{Rekeying, RotateKeys};
 use crate::journeys::scan::Scan;
 use crate::journeys::sweeping::{Sweeper, Swept};
@@ -26,6 +27,7 @@ use crate::journeys::verification::{Verifier, VerifyAll};
 use crate::model::clock::Clock;
 use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::registration::AppRegistration;
+use crate::model::tenant::{TenantId, UserId};
 use crate::protocol::authorization::Callback;
 use crate::storage::keyring::{KeyId, KeyRing};
 use crate::storage::ledger::Ledger;
@@ -52,6 +54,7 @@ pub struct Broker {
     pub(crate) transfer: Transfer,
     pub(crate) verifier: Verifier,
     pub(crate) ledger: Ledger,
+    notary: Notary,
     roll: Roll,
     clock: Arc<dyn Clock>,
     sweeper: Sweeper,
@@ -185,6 +188,37 @@ impl Broker {
         from: impl Read + Send + 'static,
     ) -> Import<'b> {
         Import::new(&self.transfer, key, code, from)
+    }
+
+    /// The partner's receipts, the oldest first: what became of its consents, signed and chained. Those
+    /// that waited are written first. It works for partners that were let go, too.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when one does not open; [`Error::Store`]; [`Error::Key`] when one that waits
+    /// cannot be signed.
+    pub async fn receipts(&self, partner: TenantId) -> Result<Receipts, Error> {
+        self.notary.receipts(partner).await
+    }
+
+    /// Where every partner's chain of receipts stands now, signed. Keep it outside the store: only beside
+    /// it does it show that receipts are missing. It opens every consent and every receipt: make one a
+    /// day, say. Those that waited are written first.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] without a signer; as [`receipts`](Self::receipts).
+    pub async fn checkpoint_receipts(&self) -> Result<Checkpoint, Error> {
+        self.notary.checkpoint().await
+    }
+
+    /// Erases what the partner's receipts know of a person who consented once; says of how many. The
+    /// receipts themselves stay and verify as before. What others hold, exports and backups, is theirs to
+    /// erase; [shredding](crate::Partner::shred) the partner reaches backups, too.
+    ///
+    /// # Errors
+    /// [`Refused::StillNamed`](crate::Refused::StillNamed) while the partner's consent is this person's;
+    /// as [`receipts`](Self::receipts).
+    pub async fn erase_person(&self, partner: TenantId, user: UserId) -> Result<usize, Error> {
+        self.notary.erase(partner, user).await
     }
 
     /// A refusal of Entra's, found again by its correlation or trace id, with the partner's consent as

@@ -58,6 +58,7 @@ pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
 pub use journeys::guard::FleetGuard;
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
+pub use journeys::receipts::{Audit, Checkpoint, Receipt, ReceiptFinding, ReceiptPlace, Receipts};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
 pub use journeys::scan::{Scan, Scanned};
 pub use journeys::sweeping::Swept;
@@ -79,6 +80,7 @@ pub use model::manifest::{Manifest, ManifestError, ManifestFinding, Severity};
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::motive::{Actor, Purpose};
 pub use model::policy::{Policy, Refused};
+pub use model::receipt::{ConsentChange, Granted};
 pub use model::registration::{
     AppRegistration, AssertionSource, Certificate, ClientCredential, CredentialError,
     CredentialProvider, FederatedAssertion, SigningKey,
@@ -97,6 +99,7 @@ pub use storage::keyring::{
 };
 pub use storage::ledger::{DamagedRecord, LedgerError, Unreadable};
 pub use storage::parcel::{ExportCode, Recipient, RecipientKey, TransferError};
+pub use storage::receipts::{ReceiptKey, ReceiptKeys, ReceiptPublicKey, ReceiptSigner};
 pub use storage::seal::{Damage, Sealed};
 pub use storage::store;
 pub use transport::http::{Http, HttpError, HttpFault, Reqwest};

@@ -121,6 +121,7 @@ const fn degradation(event: &Event) -> Option<&'static str> {
     Some(match event {
         Event::Unsaved { .. } => "unsaved",
         Event::Unleased { .. } => "unleased",
+        Event::ReceiptWaiting { .. } => "receipt_waiting",
         Event::Unannounced => "unannounced",
         Event::BudgetShort { .. } => "budget_short",
         Event::BudgetUnshared { .. } => "budget_unshared",

@@ -14,6 +14,7 @@ use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
+use crate::journeys::receipts::Notary;
 use crate::journeys::rekeying::Rekeying;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
@@ -55,7 +56,14 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
     let leases = || Leases::new(ledger.clone(), clock.clone(), roll.own().id.clone());
     let leases = roll.is_shared().then(leases);
     let sharing = Sharing::new(ledger.clone(), clock.clone(), parts.shares_access_tokens);
+    let notary = Notary {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        observers: observers.clone(),
+        signer: parts.receipt_signer,
+    };
     let shared = Shared {
+        notary,
         cache: Arc::new(Cache::new(parts.cache_at_most)),
         standings: Arc::default(),
         casebook: Casebook::default(),
@@ -138,6 +146,7 @@ struct Shared {
     freezes: Freezes,
     sharing: Sharing,
     casebook: Casebook,
+    notary: Notary,
     observers: Observers,
 }
 
@@ -155,6 +164,7 @@ impl Shared {
             offboarding: self.offboarding(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper, self.speech.budget.clone())),
+            notary: self.notary,
             ledger: self.ledger,
             roll: self.roll,
             clock: self.clock,
@@ -175,6 +185,7 @@ impl Shared {
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
+            notary: self.notary.clone(),
             observers: self.observers.clone(),
         })
     }
@@ -195,6 +206,7 @@ impl Shared {
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
+            notary: self.notary.clone(),
             manners: Manners::new(limits, &self.clock),
             observers: self.observers.clone(),
         })
@@ -222,6 +234,7 @@ impl Shared {
             ledger: self.ledger.clone(),
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
+            notary: self.notary.clone(),
             observers: self.observers.clone(),
         }
     }
@@ -255,6 +268,7 @@ impl Shared {
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             standings: self.standings.clone(),
+            notary: self.notary.clone(),
             observers: self.observers.clone(),
         }
     }

@@ -18,6 +18,7 @@ use crate::model::registration::AppRegistration;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::storage::keyring::KeyRing;
 use crate::storage::ledger::Stores;
+use crate::storage::receipts::ReceiptSigner;
 use crate::storage::store::{Kind, Store};
 use crate::transport::http::Http;
 
@@ -39,6 +40,7 @@ pub struct BrokerBuilder {
     pub(super) cache_at_most: usize,
     pub(super) limits: Limits,
     pub(super) token_budget: Option<NonZeroU32>,
+    pub(super) receipt_signer: Option<Arc<dyn ReceiptSigner>>,
 }
 
 impl BrokerBuilder {
@@ -58,6 +60,7 @@ impl BrokerBuilder {
             cache_at_most: CACHE,
             limits: Limits::default(),
             token_budget: None,
+            receipt_signer: None,
         }
     }
 
@@ -146,6 +149,18 @@ impl BrokerBuilder {
         self
     }
 
+    /// Who signs receipts: from then on every consent that is confirmed, imported, suspended, ended,
+    /// withdrawn or shredded leaves one, in a chain of its partner's. Without a signer none is made.
+    /// Give it to every process that shares the store, and keep its key out of the key ring.
+    ///
+    /// A change and the note of it are one write, so there is no change without its receipt; one that
+    /// cannot be signed or stored at once waits in its consent. What they say and how they are verified
+    /// is told in the guide `docs/receipts.md`.
+    pub fn receipts(mut self, signer: impl ReceiptSigner) -> Self {
+        self.receipt_signer = Some(Arc::new(signer));
+        self
+    }
+
     /// How many partners may fail at once before that is held to be no fault of theirs: see
     /// [`FleetGuard`].
     pub fn fleet_guard(mut self, guard: FleetGuard) -> Self {
@@ -190,6 +205,12 @@ impl BrokerBuilder {
             const EXPECTED: &str = "one that does, or such a one as BrokerBuilder::working_store";
             let problem = format!("does not promise to keep records of the kind {kind}");
             return Err(Invalid::new("store", problem, EXPECTED));
+        }
+        if let Some(signer) = &self.receipt_signer
+            && self.keys.ids().any(|id| id == signer.public().id())
+        {
+            const EXPECTED: &str = "a key of its own, with another id";
+            return Err(Invalid::new("receipt signer", "is a key of the ring", EXPECTED));
         }
         let visible = self.mfa_probe.bytes().all(|b| b.is_ascii_graphic());
         if !self.mfa_probe.starts_with('/') || self.mfa_probe.starts_with("//") || !visible {

@@ -19,6 +19,7 @@ use crate::journeys::flight::{Flights, Landing};
 use crate::journeys::freezing::Freezes;
 use crate::journeys::lasting::lasting;
 use crate::journeys::offers::Offers;
+use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::{Shared, Sharing};
 use crate::journeys::standing::Standings;
 use crate::journeys::token::Token;
@@ -118,6 +119,7 @@ pub(crate) struct Tools {
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
     pub(crate) casebook: Casebook,
+    pub(crate) notary: Notary,
     pub(crate) manners: Manners,
     pub(crate) observers: Observers,
 }

@@ -13,6 +13,7 @@ pub(crate) mod lasting;
 pub(crate) mod offboarding;
 pub(crate) mod offers;
 pub(crate) mod onboarding;
+pub(crate) mod receipts;
 pub(crate) mod rekeying;
 pub(crate) mod scan;
 pub(crate) mod sharing;

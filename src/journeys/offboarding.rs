@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::error::{Absence, Error};
 use crate::journeys::lasting::lasting;
+use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
 use crate::model::consent::{Consent, ConsentState, StoredConsent, believed};
 use crate::model::event::{Event, Observers};
 use crate::model::policy::Refused;
+use crate::model::receipt::ConsentChange;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::keyring::KeyError;
 use crate::storage::ledger::{Ledger, LedgerError};
@@ -23,6 +25,7 @@ pub(crate) struct Offboarding {
     pub(crate) ledger: Ledger,
     pub(crate) standings: Arc<Standings>,
     pub(crate) sharing: Sharing,
+    pub(crate) notary: Notary,
     pub(crate) observers: Observers,
 }
 
@@ -64,13 +67,19 @@ impl Offboarding {
 
     async fn destroy(&self, partner: TenantId, account: Option<&AccountId>) -> Result<(), Error> {
         let generation = match self.ledger.consent(partner).await {
-            Ok(Some(_)) => self.let_go(partner, account).await?.generation,
+            Ok(Some(_)) => {
+                let generation = self.let_go(partner, account).await?.generation;
+                // What waits in the tombstone would end with it.
+                self.notary.enter_all_of(partner).await?;
+                generation
+            }
             // What cannot be read is bound to no account: only the vendor's own door opens.
             unread if account.is_some() => return Err(denied(partner, unread)),
             Ok(None) if self.ledger.has_key_of(partner).await? => 1,
             Err(LedgerError::Shredded { generation, .. }) => {
                 // Whoever did it may have died before anybody could notice.
                 self.shred_key(partner, generation).await?;
+                self.notary.enter_all_of(partner).await?;
                 return Ok(self.ledger.touch_consent(partner).await?);
             }
             Err(error) if is_lost(&error) => self.generation_said(partner).await?,
@@ -78,6 +87,7 @@ impl Offboarding {
         };
         self.shred_key(partner, generation).await?;
         self.observers.tell(&Event::Shredded { partner });
+        self.notary.enter_all_of(partner).await?;
         Ok(self.ledger.touch_consent(partner).await?)
     }
 
@@ -110,12 +120,14 @@ impl Offboarding {
             return Ok(held.record.consent);
         }
         let next = held.record.withdrawn(self.clock.now());
+        let next = self.notary.noted(next, ConsentChange::Withdrawn).await;
         let replaced = self.ledger.replace(&next, held.revision).await;
         self.forget(partner).await;
         replaced?;
         let (from, to) = (consent.state.clone(), next.consent.state.clone());
         self.observers.tell(&Event::StateChanged { partner, from, to });
         self.ledger.note_withdrawal(&next).await?;
+        self.notary.enter(&next).await;
         Ok(next.consent)
     }
 

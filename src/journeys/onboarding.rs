@@ -13,6 +13,7 @@ use http::HeaderMap;
 use crate::error::Error;
 use crate::journeys::casebook::Casebook;
 use crate::journeys::lasting::lasting;
+use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
@@ -64,6 +65,7 @@ pub(crate) struct Desk {
     pub(crate) standings: Arc<Standings>,
     pub(crate) sharing: Sharing,
     pub(crate) casebook: Casebook,
+    pub(crate) notary: Notary,
     pub(crate) observers: Observers,
 }
 
@@ -234,6 +236,7 @@ impl Desk {
         let built = self.build(&ground, found).await;
         self.standings.forget(found.partner); // also after a write of which nothing is known
         let next = built?;
+        self.notary.enter(&next).await;
         self.sharing.drop_partner(next.consent.partner).await;
         let consent = self.settled(next.consent);
         if ground.is_suspended_by_office() {

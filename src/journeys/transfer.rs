@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::journeys::receipts::Notary;
 use crate::journeys::standing::Standings;
 use crate::model::clock::{Clock, as_seconds};
 use crate::model::consent::StoredConsent;
@@ -39,6 +40,7 @@ pub(crate) struct Transfer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) standings: Arc<Standings>,
+    pub(crate) notary: Notary,
     pub(crate) observers: Observers,
 }
 

@@ -196,6 +196,12 @@ pub enum Event {
         /// The partner.
         partner: TenantId,
     },
+    /// A receipt could not be written: it waits in its consent, and is written with the next one, with
+    /// the next checkpoint, or when the partner's receipts are asked for.
+    ReceiptWaiting {
+        /// The partner.
+        partner: TenantId,
+    },
     /// Partner keys were put under the ring's primary key.
     KeysRotated {
         /// That key's name.

@@ -262,6 +262,10 @@ pub enum Refused {
     /// The partner was withdrawn after this flow began.
     #[error("partner {0} was withdrawn after this flow began")]
     Withdrawn(TenantId),
+    /// The partner's consent, or what is left of it, is this person's: another user's takes its place
+    /// first, or the partner is shredded.
+    #[error("the consent of partner {0} is this person's: have another user consent, or shred it")]
+    StillNamed(TenantId),
     /// What waited for confirmation is gone: declined, confirmed already, or its ten minutes are over.
     #[error("there is nothing left to confirm")]
     NothingToConfirm,

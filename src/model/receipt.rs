@@ -241,6 +241,17 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// The number of the next receipt.
+    pub(crate) fn next(&self) -> u64 {
+        self.head.as_ref().map_or(0, |head| head.sequence).saturating_add(1)
+    }
+
+    /// The receipt of this note was seen to be written, as the next one.
+    pub(crate) fn wrote(&mut self, note: &str, head: Head) {
+        self.waiting.retain(|waiting| waiting.id != note);
+        self.head = Some(head);
+    }
+
     pub(crate) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
@@ -266,20 +277,20 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of just as many lower-case digits: nothing is written in two ways.
 pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
+    unhex_all(text)?.try_into().ok()
+}
+
+pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
-    let bytes: Option<Vec<u8>> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| match *pair {
-            [high, low] => Some(digit(high)? << 4 | digit(low)?),
-            _ => None,
-        })
-        .collect();
-    bytes?.try_into().ok()
+    let byte = |pair: &[u8]| match *pair {
+        [high, low] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

@@ -97,8 +97,7 @@ impl Ledger {
         cursor: Option<Cursor>,
     ) -> Result<(Vec<Held<EntryRecord>>, Option<Cursor>), LedgerError> {
         let first = partner.map(|partner| Cursor { number: 0, id: start(partner) });
-        let listing =
-            self.list::<EntryRecord>(Selection::All, cursor.or(first), PAGE).await?;
+        let listing = self.list::<EntryRecord>(Selection::All, cursor.or(first), PAGE).await?;
         let of = |held: &Result<Held<EntryRecord>, LedgerError>| match (partner, held) {
             (Some(partner), Ok(held)) => held.record.partner == partner,
             (Some(partner), Err(LedgerError::Damaged { id, .. })) => {

@@ -96,6 +96,7 @@ impl Exchange {
         let mut kept = true;
         if has_replacement || !was_live {
             let next = held.record.renewed(replacement, asked_at);
+            let next = desk.notary.moved(&held.record.consent.state, next).await;
             kept = self.save(held, next, redeemed.expires_at).await?;
         }
         desk.accept(trip, redeemed, has_replacement && kept).await
@@ -118,6 +119,7 @@ impl Exchange {
                 desk.unsaved.drop(partner);
                 desk.standings.moved(partner, held.revision, revision);
                 desk.tell_change(&held.record.consent, &next.consent);
+                desk.notary.enter_soon(&next);
                 Ok(true)
             }
             Err(LedgerError::Conflict) => desk.keep_winner(next, over).await,
@@ -167,7 +169,10 @@ impl Desk {
         let _lane = self.lanes.lane(partner).await;
         let Some(Waiting { held, over, .. }) = self.unsaved.find(partner) else { return true };
         let saved = match self.ledger.replace(&held.record, held.revision).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.notary.enter_soon(&held.record);
+                Ok(())
+            }
             Err(LedgerError::Conflict) => self.keep_winner(held.record, over).await.map(drop),
             Err(error) => Err(error.into()),
         };
@@ -199,16 +204,26 @@ impl Desk {
             if winner.record.consent.token_issued_at != over {
                 break;
             }
-            let ours = ours.enforced(winner.record.consent.enforcement);
+            let ours = self.over(&winner.record, &ours).await;
             match self.ledger.replace(&ours, winner.revision).await {
                 Err(LedgerError::Conflict) => continue,
-                Ok(_) => kept = true,
+                Ok(_) => {
+                    self.notary.enter_soon(&ours);
+                    kept = true;
+                }
                 Err(error) => return Err(error.into()),
             }
             break;
         }
         self.unsaved.drop(partner);
         Ok(kept)
+    }
+
+    /// Ours in the winner's place: what it knew of Partner Center and of receipts stays.
+    async fn over(&self, winner: &StoredConsent, ours: &StoredConsent) -> StoredConsent {
+        let mut next = ours.enforced(winner.consent.enforcement);
+        next.chain = winner.chain.clone();
+        self.notary.moved(&winner.consent.state, next).await
     }
 
     /// an answer for another tenant or user is refused, and the consent is suspect.
@@ -248,7 +263,9 @@ impl Desk {
         if self.holds_back(&held.record.consent, &next.consent, cause) {
             return;
         }
+        let next = self.notary.moved(&held.record.consent.state, next).await;
         if self.ledger.replace(&next, held.revision).await.is_ok() {
+            self.notary.enter_soon(&next);
             self.tell_change(&held.record.consent, &next.consent);
             self.standings.changed(next.consent.partner, None);
         }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::model::clock::unix_seconds;
 use crate::model::consent::{Consent, ConsentingUser, StoredConsent, believed};
 use crate::model::policy::Refused;
+use crate::model::receipt::{Chain, ConsentChange};
 use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::keyring::KeyError;
 use crate::storage::ledger::{Held, LedgerError};
@@ -50,6 +51,14 @@ impl Ground {
         match self {
             Self::Held(held) => Some(&held.record.consent),
             _ => None,
+        }
+    }
+
+    /// What is known of the partner's receipts.
+    fn chain(&self) -> Chain {
+        match self {
+            Self::Held(held) => held.record.chain.clone(),
+            _ => Chain::default(),
         }
     }
 
@@ -147,6 +156,9 @@ impl Desk {
         let mut next = found.consent(ground.consent(), above.saturating_add(1), now);
         let let_go_at = let_go.map(|mark| unix_seconds(mark.at));
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(let_go_at);
+        next.chain = ground.chain();
+        let granted = next.consent.granted(self.policy.note());
+        let next = self.notary.noted(next, ConsentChange::Confirmed(granted)).await;
         match at {
             None => self.ledger.insert(&next).await?,
             Some(revision) => self.ledger.replace(&next, revision).await?,

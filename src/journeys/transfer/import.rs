@@ -12,6 +12,7 @@ use crate::journeys::lasting::lasting;
 use crate::journeys::tally::Tally;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
 use crate::model::event::Event;
+use crate::model::receipt::ConsentChange;
 use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, LedgerError};
 use crate::storage::parcel::{ExportCode, ParcelHead, ParcelReader, RecipientKey, TransferError};
@@ -233,6 +234,7 @@ impl Transfer {
                 return Ok(ImportOutcome::KeptBack(why));
             }
         };
+        let next = self.noted(standing, next).await;
         let written = match &ours {
             None => self.ledger.insert(&next).await,
             Some(held) => self.ledger.replace(&next, held.revision).await,
@@ -240,7 +242,20 @@ impl Transfer {
         self.standings.forget(partner); // also after a write of which nothing is known
         written?;
         self.note_withdrawal(Some(&next)).await?;
+        self.notary.enter(&next).await;
         Ok(self.settled(ours, next))
+    }
+
+    /// The chain is this store's own, whatever lay in the export.
+    async fn noted(&self, ours: Option<&StoredConsent>, mut next: StoredConsent) -> StoredConsent {
+        next.chain = ours.map(|ours| ours.chain.clone()).unwrap_or_default();
+        let was_withdrawn = ours.is_some_and(|ours| ours.consent.is_withdrawn());
+        let change = match next.consent.is_withdrawn() {
+            true if was_withdrawn => return next,
+            true => ConsentChange::Withdrawn,
+            false => ConsentChange::Imported(next.consent.granted(self.admission.policy.note())),
+        };
+        self.notary.noted(next, change).await
     }
 
     /// Whoever is let go is let go here too, whatever the policy.

@@ -64,7 +64,7 @@ impl Part<'_> {
         Identity { realm: &ledger.realm, kind: self.what, partner, id: self.id }
     }
 
-    fn damaged(&self, damage: Damage) -> LedgerError {
+    pub(crate) fn damaged(&self, damage: Damage) -> LedgerError {
         let (kind, id) = (crate::storage::store::Kind::Receipt, self.id.to_owned());
         LedgerError::Damaged { kind, partner: Some(self.partner), id, revision: None, damage }
     }

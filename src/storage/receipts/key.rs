@@ -54,7 +54,8 @@ impl ReceiptKey {
     #[must_use]
     pub fn new(local: &LocalKey) -> Self {
         let seed = local.derive("receipt key: ed25519");
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("any 32 bytes are one");
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("any 32 bytes are one");
         let bytes = *pair.public_key().as_ref().first_chunk().expect("a public key has 32 bytes");
         let id = crate::storage::keyring::KeyWrap::id(local).clone();
         Self { public: ReceiptPublicKey { id, bytes }, pair }

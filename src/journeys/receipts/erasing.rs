@@ -1,0 +1,66 @@
+//! Erasing a person from receipts: what was signed stays, and what it stands for goes.
+
+use super::Notary;
+use crate::error::Error;
+use crate::model::policy::Refused;
+use crate::model::tenant::{TenantId, UserId};
+use crate::storage::ledger::{Held, LedgerError};
+use crate::storage::receipts::EntryRecord;
+
+/// A writer who loses this often gives up.
+const TRIES: usize = 8;
+
+impl Notary {
+    /// Erases what the partner's receipts know of this person, salts included; says of how many.
+    pub(crate) async fn erase(&self, partner: TenantId, user: UserId) -> Result<usize, Error> {
+        self.erase_waiting(partner, user).await?;
+        let (mut erased, mut cursor) = (0, None);
+        loop {
+            let (entries, next) = self.ledger.receipts(Some(partner), cursor).await?;
+            for entry in entries {
+                erased += usize::from(self.erase_entry(entry, user).await?);
+            }
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(erased);
+            }
+        }
+    }
+
+    /// Takes notes that name the person out of the consent, once their receipts are written.
+    async fn erase_waiting(&self, partner: TenantId, user: UserId) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let held = match self.ledger.consent(partner).await {
+                Ok(Some(held)) => held,
+                Ok(None) | Err(LedgerError::Shredded { .. }) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            if held.record.consent.user.id == user {
+                return Err(Refused::StillNamed(partner).into());
+            }
+            let mut next = held.record;
+            if !next.chain.waiting.iter().any(|note| note.names(&user.to_string())) {
+                return Ok(());
+            }
+            next.chain = self.write(partner, next.chain).await?;
+            match self.ledger.replace(&next, held.revision).await {
+                Err(LedgerError::Conflict) => {}
+                written => return Ok(written.map(drop)?),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// True if it named the person.
+    async fn erase_entry(&self, entry: Held<EntryRecord>, user: UserId) -> Result<bool, Error> {
+        let person = self.person(&entry.record).await?;
+        if !person.iter().any(|personal| personal.value == user.to_string()) {
+            return Ok(false);
+        }
+        let next = EntryRecord { person: None, ..entry.record };
+        match self.ledger.replace(&next, entry.revision).await {
+            Err(LedgerError::Conflict) => Ok(true), // nobody writes a receipt twice but to erase
+            written => Ok(written.map(|_| true)?),
+        }
+    }
+}
