@@ -79,16 +79,18 @@ impl Offboarding {
             Err(LedgerError::Shredded { generation, .. }) => {
                 // Whoever did it may have died before anybody could notice.
                 self.shred_key(partner, generation).await?;
-                self.notary.enter_all_of(partner).await?;
-                return Ok(self.ledger.touch_consent(partner).await?);
+                self.ledger.touch_consent(partner).await?;
+                self.notary.enter_mark(partner).await;
+                return Ok(());
             }
             Err(error) if is_lost(&error) => self.generation_said(partner).await?,
             unread => return Err(denied(partner, unread)),
         };
         self.shred_key(partner, generation).await?;
         self.observers.tell(&Event::Shredded { partner });
-        self.notary.enter_all_of(partner).await?;
-        Ok(self.ledger.touch_consent(partner).await?)
+        self.ledger.touch_consent(partner).await?;
+        self.notary.enter_mark(partner).await;
+        Ok(())
     }
 
     async fn shred_key(&self, partner: TenantId, generation: u64) -> Result<(), Error> {
@@ -117,6 +119,7 @@ impl Offboarding {
         if matches!(consent.state, ConsentState::Withdrawn { .. }) {
             self.forget(partner).await; // as it may be known from before, where a caller was cut off
             self.ledger.note_withdrawal(&held.record).await?;
+            self.notary.enter(&held.record).await;
             return Ok(held.record.consent);
         }
         let next = held.record.withdrawn(self.clock.now());

@@ -223,6 +223,7 @@ impl Desk {
         match &ground {
             Ground::Held(held) if found.became(&held.record.consent) => {
                 self.standings.forget(found.partner); // who wrote it may have been cut off
+                self.notary.enter(&held.record).await;
                 return Ok(held.record.consent.clone());
             }
             Ground::Held(held) => {

@@ -154,6 +154,7 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::WeakerProof(partner),
         Refused::OlderToken(partner),
         Refused::Withdrawn(partner),
+        Refused::StillNamed(partner),
         Refused::NothingToConfirm,
     ]
 }

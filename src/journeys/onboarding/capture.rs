@@ -241,16 +241,10 @@ impl Desk {
         }
     }
 
-    /// The mark of a shredding goes with the partner's return. Whoever put it there may have died
-    /// before its receipt was written.
-    async fn enter_shredding(&self, partner: TenantId) {
-        if let Err(error) = self.notary.enter_mark(partner).await {
-            tracing::warn!(%error, "a receipt of a shredding was not written");
-        }
-    }
-
     async fn seal_for_partner(&self, record: &FoundRecord) -> Result<(), LedgerError> {
-        self.enter_shredding(record.partner).await;
+        // Its mark goes with the partner's return; whoever put it there may have died before that was
+        // told by a receipt.
+        self.notary.enter_mark(record.partner).await;
         self.ledger.revive(record.partner, record.begun_at).await?;
         self.ledger.insert(record).await.map(drop)
     }

@@ -51,10 +51,8 @@ impl Notary {
         if self.signer.is_none() || stored.chain.waiting.is_empty() {
             return;
         }
-        if let Err(error) = self.write(partner, stored.chain.clone()).await {
-            tracing::warn!(%error, "a receipt waits to be written");
-            self.observers.tell(&Event::ReceiptWaiting { partner });
-        }
+        let written = self.write(partner, stored.chain.clone()).await;
+        self.settle(partner, written.map(drop));
     }
 
     /// The same while the caller goes on: no token waits for a receipt.
@@ -71,19 +69,29 @@ impl Notary {
             return Ok(());
         }
         match self.ledger.consent(partner).await {
-            Ok(None) => self.enter_mark(partner).await,
+            Ok(None) => self.write_mark(partner).await,
             read => self.enter_read(read).await,
         }
     }
 
-    /// Writes the receipt of a shredding whose mark stands.
-    pub(crate) async fn enter_mark(&self, partner: TenantId) -> Result<(), Error> {
-        if self.signer.is_none() {
-            return Ok(());
+    /// Writes the receipt of a shredding whose mark stands. If that cannot be done, the mark waits.
+    pub(crate) async fn enter_mark(&self, partner: TenantId) {
+        if self.signer.is_some() {
+            self.settle(partner, self.write_mark(partner).await);
         }
+    }
+
+    async fn write_mark(&self, partner: TenantId) -> Result<(), Error> {
         match self.ledger.mark_of(partner).await? {
             Some(mark) => self.enter_shredding(partner, mark.generation, mark.at).await,
             None => Ok(()),
+        }
+    }
+
+    fn settle(&self, partner: TenantId, written: Result<(), Error>) {
+        if let Err(error) = written {
+            tracing::warn!(%error, "a receipt waits to be written");
+            self.observers.tell(&Event::ReceiptWaiting { partner });
         }
     }
 
