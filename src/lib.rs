@@ -118,6 +118,8 @@ mod guides {
     struct Stores;
     #[doc = include_str!("../docs/operation.md")]
     struct Operation;
+    #[doc = include_str!("../docs/receipts.md")]
+    struct Receipts;
     #[doc = include_str!("../docs/emulator.md")]
     struct Emulator;
     #[doc = include_str!("../docs/registration.md")]

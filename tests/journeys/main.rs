@@ -10,6 +10,7 @@ mod hand_out;
 mod hostile;
 mod manners;
 mod onboarding;
+mod receipts;
 #[cfg(feature = "sqlite")]
 mod rotation;
 mod rows;
