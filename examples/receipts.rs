@@ -51,8 +51,9 @@ async fn main() -> Outcome {
     let offline = Verifier { keys: ReceiptKeys::from_json(&keys)?, point: read_point(&point)? };
     let text = fs::read_to_string(&file)?;
     println!("{} lines, as they are", text.lines().count());
-    offline.show(&text);
-    alterations(&offline, &text);
+    if !offline.show(&text) || alterations(&offline, &text) {
+        return Err("what holds was not told from what does not".into());
+    }
 
     let erased = broker.erase_person(contoso, jane.id).await?;
     export(&broker, contoso, &file).await?;
@@ -86,7 +87,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn show(&self, text: &str) {
+    /// Whether nothing is wrong.
+    fn show(&self, text: &str) -> bool {
         let audit = Receipts::read(text.as_bytes()).verify(&self.keys, Some(&self.point));
         println!("     {} hold, {} without their person", audit.receipts(), audit.undisclosed());
         for finding in audit.findings() {
@@ -95,6 +97,7 @@ impl Verifier {
         if audit.is_sound() {
             println!("     nothing is wrong");
         }
+        audit.is_sound()
     }
 }
 
