@@ -62,8 +62,7 @@ async fn main() -> Outcome {
         "\njane is erased from {erased} receipt; her name in the file: {}",
         text.contains("jane")
     );
-    offline.show(&text);
-    Ok(())
+    if offline.show(&text) { Ok(()) } else { Err("a chain must outlive its persons".into()) }
 }
 
 /// A file for whoever verifies.
@@ -101,12 +100,14 @@ impl Verifier {
     }
 }
 
-fn alterations(offline: &Verifier, text: &str) {
+/// Whether one of them was not noticed.
+fn alterations(offline: &Verifier, text: &str) -> bool {
     let lines: Vec<&str> = text.lines().collect();
     let without = |left_out: usize| {
         let kept = lines.iter().enumerate().filter(|(number, _)| *number != left_out);
         kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
     };
+    let mut unnoticed = false;
     for (what, altered) in [
         ("another account", text.replace("panel-17", "panel-18")),
         ("another name", text.replace("jane@contoso", "joan@contoso")),
@@ -115,8 +116,9 @@ fn alterations(offline: &Verifier, text: &str) {
         ("all are missing", String::new()),
     ] {
         println!("\n{what}");
-        offline.show(&altered);
+        unnoticed |= offline.show(&altered);
     }
+    unnoticed
 }
 
 /// Somebody of the partner consents; what is found waits for its confirmation.

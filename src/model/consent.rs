@@ -20,8 +20,6 @@ use super::scope::{Resource, Scopes};
 use super::secret::{RefreshToken, sealed_text};
 use super::tenant::{AccountId, TenantId, UserId};
 
-pub(crate) use self::noting::USER_ID;
-
 /// A partner's standing permission, with its proof. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {

@@ -69,6 +69,6 @@ impl StoredConsent {
 }
 
 /// The object id of whoever consented.
-pub(crate) const USER_ID: &str = "user.id";
+const USER_ID: &str = "user.id";
 /// What Entra shows for it, mostly an address.
-pub(crate) const USER_NAME: &str = "user.name";
+const USER_NAME: &str = "user.name";
