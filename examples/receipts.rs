@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cargo run --example receipts
+//! cargo run --example receipts -- FOLDER     and leaves the files in a new folder, to verify by hand
 //! ```
 
 use std::error::Error;
@@ -34,6 +35,7 @@ async fn main() -> Outcome {
     // In no key ring: whoever opens records cannot sign receipts.
     let key = ReceiptKey::new(&LocalKey::generate("receipts-2026")?);
     let keys = ReceiptKeys::new(key.public()).to_json();
+    let pem = key.public().to_pem();
     let ring = KeyRing::new(LocalKey::generate("2026-11")?);
     let builder = Broker::builder(app, Memory::new(), ring).clock(clock.clone());
     let broker = builder.receipts(key).build().await?;
@@ -43,8 +45,11 @@ async fn main() -> Outcome {
     found(&broker, contoso, &john).await?.confirm_instead_of(jane.id).await?;
     broker.partner(contoso).withdraw().await?;
 
-    let folder = tempfile::tempdir()?;
-    let (file, point) = (folder.path().join("receipts.jsonl"), folder.path().join("checkpoint"));
+    let temporary = tempfile::tempdir()?;
+    let folder = std::env::args_os().nth(1).map_or(temporary.path().join("files"), Into::into);
+    fs::create_dir(&folder)?;
+    let (file, point) = (folder.join("receipts.jsonl"), folder.join("checkpoint"));
+    fs::write(folder.join("receipts-2026.pem"), pem)?;
     export(&broker, contoso, &file).await?;
     fs::write(&point, broker.checkpoint_receipts().await?.to_text())?;
 

@@ -52,13 +52,13 @@ impl Write for Paper {
 }
 
 /// An export with what it needs to be read.
-struct Parcel {
+pub struct Parcel {
     bytes: Vec<u8>,
     code: ExportCode,
     report: Exported,
 }
 
-async fn export(broker: &Broker) -> Parcel {
+pub async fn export(broker: &Broker) -> Parcel {
     let recipient = Recipient::from_pem(&PAIR.public).expect("a key");
     let paper = Paper::default();
     let run = broker.export(&recipient, paper.clone()).run();
@@ -66,7 +66,7 @@ async fn export(broker: &Broker) -> Parcel {
     Parcel { bytes: paper.bytes(), code: report.code().clone(), report }
 }
 
-async fn import(broker: &Broker, parcel: &Parcel) -> Result<Imported, Error> {
+pub async fn import(broker: &Broker, parcel: &Parcel) -> Result<Imported, Error> {
     let key = RecipientKey::from_pem(&PAIR.private).expect("a key");
     broker.import(&key, &parcel.code, Cursor::new(parcel.bytes.clone())).run().await
 }

@@ -89,7 +89,7 @@ pub enum ReceiptFinding {
         field: String,
     },
     /// Receipts are missing before this one.
-    #[error("{missing} receipts are missing before {place}")]
+    #[error("receipts are missing before {place}: {missing}")]
     Gap {
         /// The one after the gap.
         place: ReceiptPlace,
@@ -109,7 +109,7 @@ pub enum ReceiptFinding {
         place: ReceiptPlace,
     },
     /// The checkpoint knows of more receipts.
-    #[error("{missing} receipts are missing after {place}")]
+    #[error("receipts are missing after {place}: {missing}")]
     TailMissing {
         /// The last that is there.
         place: ReceiptPlace,
@@ -117,7 +117,7 @@ pub enum ReceiptFinding {
         missing: u64,
     },
     /// The checkpoint knows of a chain that is not there.
-    #[error("the chain of partner {partner} is missing, of {receipts} receipts at least")]
+    #[error("the chain of partner {partner} is missing; receipts in it, at least: {receipts}")]
     ChainMissing {
         /// Whose.
         partner: TenantId,

@@ -5,7 +5,7 @@ use cpv_consent::{Broker, KeyRing, LocalKey};
 
 use crate::receipts::{Notary, broker_on, told};
 use crate::transfer::{export, import};
-use crate::world::{HOUR, MINUTE, World};
+use crate::world::{HOUR, MINUTE, World, raw};
 
 /// Another site, with a key of its own that signs.
 async fn elsewhere(world: &World, notary: &Notary) -> Broker {
@@ -60,17 +60,12 @@ async fn a_consent_put_back_from_a_backup_goes_on_at_the_real_end() {
     let (world, notary) = (World::new().await, Notary::new());
     let broker = broker_on(&world, &notary, world.store().await).await;
     world.onboard(&broker).await;
-    let file = world.store_folder().join("records.sqlite3");
-    let sql = |sql: &str| {
-        let db = rusqlite::Connection::open(&file).expect("a database");
-        db.execute_batch(sql).expect("done");
-    };
-    sql("CREATE TABLE backup AS SELECT * FROM record WHERE kind = 'consent'");
+    let (folder, id) = (world.store_folder(), world.contoso.to_string());
+    let backup = raw::row(&folder, "consent", &id);
     broker.partner(world.contoso).withdraw().await.expect("a tombstone");
     world.clock.advance(MINUTE);
     world.onboard(&broker).await;
-    sql("UPDATE record SET sealed = (SELECT sealed FROM backup), \
-         revision = (SELECT max(revision) + 1 FROM record) WHERE kind = 'consent'");
+    raw::overwrite(&folder, "consent", &id, &backup.sealed);
     let life = ["confirmed", "withdrawn", "confirmed"];
     assert_eq!(told(&world, &broker, &notary).await, life, "nothing is written twice");
     world.clock.advance(MINUTE);
