@@ -227,15 +227,16 @@ async fn a_history_that_was_written_anew_is_another_one() {
     let paper = Paper::written(CONTOSO, &key).await;
     let point = checkpoint(&key, &[&paper], at(5)).await;
     let mut forged = Paper::of(CONTOSO);
-    forged.last.clone_from(&Some(paper.receipts[2].head()));
+    forged.last = Some(paper.receipts[2].head());
     forged.receipts = paper.receipts[..3].to_vec();
     forged.add(&key, ConsentChange::Live, at(4)).await;
     assert_eq!(findings(&forged.receipts(), &key, None), []);
     let fork = ReceiptFinding::Fork { place: place(4) };
-    assert_eq!(findings(&forged.receipts(), &key, Some(&point)), [fork.clone()]);
+    let expected = [fork];
+    assert_eq!(findings(&forged.receipts(), &key, Some(&point)), expected);
     let mut both = paper.receipts();
     both.extend([forged.receipts()]);
-    assert_eq!(findings(&both, &key, None), [fork]);
+    assert_eq!(findings(&both, &key, None), expected);
     // What follows the forged one does not follow the first.
     forged.receipts[2] = Paper::written(CONTOSO, &key).await.receipts[2].clone();
     assert!(!findings(&forged.receipts(), &key, None).is_empty());
