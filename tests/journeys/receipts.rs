@@ -4,9 +4,10 @@ mod cut_off;
 mod erased;
 mod life;
 mod moved;
+mod races;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cpv_consent::store::Store;
@@ -17,17 +18,22 @@ use cpv_consent::{
 
 use crate::world::World;
 
-/// A signing key that can be out of reach.
+/// A signing key that can be out of reach. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Notary {
     key: Arc<ReceiptKey>,
-    away: Arc<AtomicBool>,
+    signs: Arc<AtomicUsize>,
 }
 
 impl Notary {
     pub fn new() -> Self {
         let key = ReceiptKey::new(&LocalKey::generate("receipts-1").expect("a key"));
-        Self { key: Arc::new(key), away: Arc::default() }
+        Self { key: Arc::new(key), signs: Arc::new(AtomicUsize::new(usize::MAX)) }
+    }
+
+    /// The same key in another process.
+    fn beside(&self) -> Self {
+        Self { key: self.key.clone(), ..Self::new() }
     }
 
     pub fn keys(&self) -> ReceiptKeys {
@@ -35,7 +41,11 @@ impl Notary {
     }
 
     fn is_away(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
+        self.signs_only(if away { 0 } else { usize::MAX });
+    }
+
+    fn signs_only(&self, texts: usize) {
+        self.signs.store(texts, Ordering::SeqCst);
     }
 }
 
@@ -46,7 +56,8 @@ impl ReceiptSigner for Notary {
     }
 
     async fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError> {
-        if self.away.load(Ordering::SeqCst) {
+        let less = |left: usize| left.checked_sub(1);
+        if self.signs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
             let id = KeyId::new("receipts-1").expect("a name");
             return Err(KeyError::Unavailable { id, because: "it is away".into() });
         }

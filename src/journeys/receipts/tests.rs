@@ -173,6 +173,14 @@ async fn a_byte_that_is_cut_off_or_added_is_found() {
         let longer = [&whole, added].concat();
         assert!(!findings(&Receipts::read(&longer), &key, None).is_empty(), "{added:?}");
     }
+    // Another spelling of the same is not what was written.
+    let text = String::from_utf8(whole).expect("UTF-8");
+    for (one, other) in [(":", ": "), ("\n", " \n"), ("\\\"", "\\u0022"), ("œ", "\\u0153")] {
+        let spelled = text.replacen(one, other, 1);
+        assert!(text.contains(one), "{one:?}");
+        let found = findings(&Receipts::read(spelled.as_bytes()), &key, None);
+        assert!(found.contains(&ReceiptFinding::Unreadable { line: 1 }), "{other:?}: {found:?}");
+    }
 }
 
 #[tokio::test]
@@ -237,9 +245,14 @@ async fn a_history_that_was_written_anew_is_another_one() {
     let mut both = paper.receipts();
     both.extend([forged.receipts()]);
     assert_eq!(findings(&both, &key, None), expected);
-    // What follows the forged one does not follow the first.
-    forged.receipts[2] = Paper::written(CONTOSO, &key).await.receipts[2].clone();
-    assert!(!findings(&forged.receipts(), &key, None).is_empty());
+    // What followed the true one does not follow the forged one.
+    let mut third = Paper::of(CONTOSO);
+    third.last = Some(paper.receipts[1].head());
+    third.receipts = paper.receipts[..2].to_vec();
+    third.add(&key, ConsentChange::Live, at(3)).await;
+    third.receipts.push(paper.receipts[3].clone());
+    let unlinked = ReceiptFinding::Unlinked { place: place(4) };
+    assert_eq!(findings(&third.receipts(), &key, None), [unlinked]);
 }
 
 #[tokio::test]

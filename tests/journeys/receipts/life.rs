@@ -7,7 +7,7 @@ use cpv_consent::{
 };
 
 use crate::receipts::{Notary, broker_on, told};
-use crate::world::{HOUR, MINUTE, World, accept, account, capture, rows};
+use crate::world::{HOUR, MINUTE, World, accept, account, capture, raw, rows};
 
 #[tokio::test]
 async fn a_confirmed_consent_leaves_a_receipt_of_who_gave_what_on_which_proof() {
@@ -138,37 +138,6 @@ async fn what_cannot_be_signed_waits_and_is_written_once_whoever_comes() {
 }
 
 #[tokio::test]
-async fn two_processes_that_change_the_same_consent_write_one_chain() {
-    let (world, notary) = (World::new().await, Notary::new());
-    let (one, other) = (
-        broker_on(&world, &notary, world.store().await).await,
-        broker_on(&world, &notary, world.store().await).await,
-    );
-    const ROUNDS: usize = 4;
-    for _ in 0..ROUNDS {
-        let mut found = Vec::new();
-        for broker in [&one, &other] {
-            let request = world.callback(broker).await;
-            found.push(capture(broker, &request).await.expect("everything holds"));
-        }
-        let asked: Vec<_> = found.into_iter().map(|found| tokio::spawn(found.confirm())).collect();
-        let mut confirmed = 0;
-        for asked in asked {
-            confirmed += usize::from(asked.await.expect("no panic").is_ok());
-        }
-        assert!(confirmed > 0, "one of them at least");
-        let (a, b) = (one.partner(world.contoso), other.partner(world.contoso));
-        let (a, b) = tokio::join!(a.withdraw(), b.withdraw());
-        assert!(a.is_ok() && b.is_ok());
-        world.clock.advance(MINUTE);
-    }
-    let consent = one.partner(world.contoso).consent().await.expect("readable").expect("there");
-    let told = told(&world, &other, &notary).await;
-    assert_eq!(told.len() as u64, consent.generation(), "each generation has one: {told:?}");
-    assert_eq!(told.iter().filter(|told| **told == "withdrawn").count(), ROUNDS);
-}
-
-#[tokio::test]
 async fn receipts_stay_with_their_store_and_another_account_has_no_part_in_them() {
     let (world, notary) = (World::new().await, Notary::new());
     let broker = broker_on(&world, &notary, world.store().await).await;
@@ -186,4 +155,44 @@ async fn receipts_stay_with_their_store_and_another_account_has_no_part_in_them(
         .map(|receipt| receipt.change().granted().expect("confirmed").account().as_str())
         .collect();
     assert_eq!(accounts, ["panel-1", "panel-2"]);
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_written_leaves_its_consent_with_the_next_change() {
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        world.onboard(&broker).await;
+        world.clock.advance(MINUTE);
+        broker.partner(world.contoso).withdraw().await.expect("a tombstone");
+        world.clock.advance(MINUTE);
+        let row = raw::row(&world.store_folder(), "consent", &world.contoso.to_string());
+        lengths.push(row.sealed.len());
+    }
+    let [first, .., last] = lengths[..] else { panic!("{lengths:?}") };
+    assert!(last < first + 200, "they pile up: {lengths:?}");
+}
+
+#[tokio::test]
+async fn a_shredding_that_could_not_be_told_at_once_is_told_by_its_mark() {
+    for returns in [false, true] {
+        let (world, notary) = (World::new().await, Notary::new());
+        let broker = broker_on(&world, &notary, world.store().await).await;
+        world.onboard(&broker).await;
+        broker.partner(world.contoso).withdraw().await.expect("a tombstone");
+        notary.is_away(true);
+        broker.partner(world.contoso).shred().await.expect("nothing waits in the tombstone");
+        let partner = world.contoso;
+        assert!(world.events().contains(&Event::ReceiptWaiting { partner }));
+        world.clock.advance(2 * HOUR);
+        broker.sweep().await.expect("swept");
+        notary.is_away(false);
+        let mut life = vec!["confirmed", "withdrawn", "shredded"];
+        if returns {
+            world.onboard(&broker).await; // its mark goes with that
+            life.push("confirmed");
+        }
+        assert_eq!(told(&world, &broker, &notary).await, life);
+    }
 }

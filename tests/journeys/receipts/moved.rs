@@ -40,6 +40,29 @@ async fn a_consent_that_moves_begins_a_chain_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_waits_here_outlives_what_comes_from_elsewhere() {
+    let (world, here, there) = (World::new().await, Notary::new(), Notary::new());
+    let (one, other) =
+        (broker_on(&world, &here, Memory::new()).await, elsewhere(&world, &there).await);
+    world.onboard(&one).await;
+    there.is_away(true);
+    for _ in 0..2 {
+        assert_eq!(import(&other, &export(&one).await).await.expect("an import").taken(), 1);
+        world.clock.advance(HOUR);
+        world.onboard(&one).await;
+    }
+    for _ in 0..2 {
+        one.partner(world.contoso).withdraw().await.expect("a tombstone");
+        assert_eq!(import(&other, &export(&one).await).await.expect("an import").withdrawn(), 1);
+        world.clock.advance(MINUTE);
+        world.onboard(&one).await;
+    }
+    there.is_away(false);
+    // It was let go here once, and once more there: it stays let go.
+    assert_eq!(told(&world, &other, &there).await, ["imported", "imported", "withdrawn"]);
+}
+
+#[tokio::test]
 async fn a_ring_that_is_rotated_leaves_the_chain_as_it_was() {
     let (world, notary) = (World::new().await, Notary::new());
     let broker = broker_on(&world, &notary, world.store().await).await;
