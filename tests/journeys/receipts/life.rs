@@ -35,6 +35,9 @@ async fn a_confirmed_consent_leaves_a_receipt_of_who_gave_what_on_which_proof() 
     assert!(receipt.signed().contains(r#""verdict":"admitted","mfa_within":3600"#));
     assert!(!receipt.signed().contains("admin@"), "what is signed names nobody");
     assert!(!format!("{receipts:?}").contains("admin@"));
+    for row in raw::rows(&world.store_folder()) {
+        assert!(!row.sealed.windows(6).any(|piece| piece == b"admin@"), "{} lies open", row.kind);
+    }
     assert_eq!(told(&world, &broker, &notary).await, ["confirmed"]);
 }
 
