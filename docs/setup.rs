@@ -39,6 +39,7 @@ impl Scene {
         let store = store::Sqlite::open(folder.path().canonicalize()?.join("store")).await?;
         let keys = KeyRing::new(LocalKey::generate("2026-11")?);
         let builder = Broker::builder(app.clone(), store, keys).clock(clock.clone()).retries(0);
+        let builder = builder.start_page("https://panel.example/invited");
         let (broker, account) = (builder.build().await?, AccountId::new("panel-17")?);
         Ok(Self { broker, entra, clock, app, account, contoso, admin, fabrikam, folder })
     }

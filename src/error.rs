@@ -244,7 +244,7 @@ impl Error {
             | Self::IdToken(_)
             | Self::Callback(_) => Remedy::AskConsentAgain { claims: None },
             // Nothing stands yet that could be lost.
-            Self::Damaged { kind: "pending" | "found", .. } => {
+            Self::Damaged { kind: "pending" | "found" | "invitation", .. } => {
                 Remedy::AskConsentAgain { claims: None }
             }
             Self::Resting { cause, after, .. } if cause.is_transient() => {
@@ -340,6 +340,7 @@ fn at(partner: Option<TenantId>, tenant: Option<TenantId>) -> String {
 fn mend(kind: &str, partner: Option<TenantId>) -> &'static str {
     match (kind, partner) {
         ("pending" | "found", _) => "begin the consent anew",
+        ("invitation", _) => "invite anew",
         (_, None) => "restore it; Broker::scan names every such record",
         (_, Some(_)) => {
             "restore it, or have the partner consent anew and confirm by danger_replace_damaged; \
@@ -363,7 +364,7 @@ mod tests {
     #[test]
     fn a_damaged_flow_is_begun_again_and_a_damaged_consent_restored() {
         let of = |kind| Error::Damaged { kind, partner: None }.remedy();
-        for kind in ["pending", "found"] {
+        for kind in ["pending", "found", "invitation"] {
             assert!(matches!(of(kind), Remedy::AskConsentAgain { claims: None }), "{kind}");
         }
         for kind in ["consent", "partner-key"] {

@@ -18,18 +18,18 @@
 //!              metrics                  turns events into counters
 //!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
-//!              lasting │ receipts │ casebook │ circuit │ guard │ onboarding │ exchange │
-//!              diagnosis │ offboarding │ rekeying │ sweeping │ scan │ transfer │ verification │
-//!              checkup
+//!              lasting │ receipts │ casebook │ circuit │ guard │ invitation │ onboarding │
+//!              exchange │ diagnosis │ offboarding │ rekeying │ sweeping │ scan │ transfer │
+//!              verification │ checkup
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ discovery │ challenge │ authorization │ token_endpoint │ id_token │
 //!              partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ receipts │ parcel │ lease │ roll │
 //!              budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
-//!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ registration │
-//!              manifest │ entra_error │ mfa │ enforcement │ receipt │ consent │ policy │ freeze │
-//!              motive │ event
+//!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ fingerprint │
+//!              registration │ manifest │ entra_error │ mfa │ enforcement │ receipt │ consent │
+//!              policy │ invitation │ freeze │ motive │ event
 //! ```
 
 mod broker;
@@ -57,6 +57,7 @@ pub use journeys::checkup::{Checked, Checkup, CheckupLine, Topic, Trouble};
 pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
 pub use journeys::guard::FleetGuard;
+pub use journeys::invitation::{InvitationCursor, InvitationPage};
 pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
 pub use journeys::receipts::{Audit, Checkpoint, Receipt, ReceiptFinding, ReceiptPlace, Receipts};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
@@ -76,6 +77,9 @@ pub use model::entra_error::{Cause, EntraError, Reach};
 pub use model::event::{Event, Observer};
 pub use model::freeze::{Freeze, FreezeScope};
 pub use model::invalid::Invalid;
+pub use model::invitation::{
+    Invitation, InvitationId, InvitationStatus, SentInvitation, ShownName,
+};
 pub use model::manifest::{Manifest, ManifestError, ManifestFinding, Severity};
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::motive::{Actor, Purpose};
@@ -88,7 +92,10 @@ pub use model::registration::{
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
-pub use partner::{Account, ConsentRequest, Customer, Partner, TokenRequest};
+pub use partner::{
+    Account, ConsentRequest, Customer, InvitationRequest, Invitations, InvitedConsent, Partner,
+    TokenRequest,
+};
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::challenge::ClaimsChallenge;
 pub use protocol::id_token::IdTokenError;

@@ -139,6 +139,7 @@ const fn degradation(event: &Event) -> Option<&'static str> {
 
 const fn step(event: &Event) -> Option<&'static str> {
     Some(match event {
+        Event::Invited { .. } => "invited",
         Event::ConsentRequested { .. } => "requested",
         Event::ConsentFound { .. } => "found",
         Event::ConsentRefused { .. } => "refused",

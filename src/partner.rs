@@ -1,5 +1,7 @@
 //! The verbs that people call for one partner and one customer.
 
+mod inviting;
+
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -19,6 +21,8 @@ use crate::protocol::authorization::ResponseMode;
 use crate::protocol::challenge::ClaimsChallenge;
 use crate::protocol::partner_center::MfaMissing;
 use crate::transport::pace::Urgency;
+
+pub use self::inviting::{InvitationRequest, Invitations, InvitedConsent};
 
 impl Broker {
     /// The vendor's own door to a partner.

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use url::Url;
+
 use super::builder::BrokerBuilder;
 use super::{Broker, Chores};
 use crate::error::Error;
@@ -12,6 +14,7 @@ use crate::journeys::checkup::{self, Examiner};
 use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::freezing::Freezes;
+use crate::journeys::invitation::Book;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::receipts::Notary;
@@ -42,7 +45,7 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
     let watchers = std::mem::take(&mut parts.observers);
     let observers = Observers::new(watchers.into_iter().map(|watcher| watcher.0).collect());
     let speech = Speech::new(&parts, parts.token_budget, &observers)?;
-    let (app, clock) = (parts.app, parts.clock);
+    let (app, clock, start_page) = (parts.app, parts.clock, parts.start_page);
     let ledger = Ledger::new(stores, parts.keys.clone(), app.realm(), clock.clone());
     ledger.prove_ring().await?;
     let roll = Roll::new(ledger.clone(), &parts.keys, clock.clone());
@@ -75,6 +78,7 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
         roll,
         leases,
         sharing,
+        start_page,
         observers,
     };
     Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
@@ -147,6 +151,7 @@ struct Shared {
     sharing: Sharing,
     casebook: Casebook,
     notary: Notary,
+    start_page: Option<Url>,
     observers: Observers,
 }
 
@@ -179,6 +184,7 @@ impl Shared {
             probe_path,
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
+            book: self.book(),
             endpoint: self.speech.endpoint.clone(),
             id_tokens: self.speech.id_tokens.clone(),
             partner_center: self.partner_center(),
@@ -188,6 +194,16 @@ impl Shared {
             notary: self.notary.clone(),
             observers: self.observers.clone(),
         })
+    }
+
+    fn book(&self) -> Book {
+        Book {
+            app: self.app.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            observers: self.observers.clone(),
+            start_page: self.start_page.clone(),
+        }
     }
 
     fn exchange(&self, limits: Limits, probe_path: String) -> Exchange {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use url::Url;
+
 use super::Broker;
 use super::assembly::{assemble, examiner};
 use crate::error::Error;
@@ -41,6 +43,9 @@ pub struct BrokerBuilder {
     pub(super) limits: Limits,
     pub(super) token_budget: Option<NonZeroU32>,
     pub(super) receipt_signer: Option<Arc<dyn ReceiptSigner>>,
+    start_page_text: Option<String>,
+    /// That text, once it was found to be right.
+    pub(super) start_page: Option<Url>,
 }
 
 impl BrokerBuilder {
@@ -61,6 +66,8 @@ impl BrokerBuilder {
             limits: Limits::default(),
             token_budget: None,
             receipt_signer: None,
+            start_page_text: None,
+            start_page: None,
         }
     }
 
@@ -168,15 +175,24 @@ impl BrokerBuilder {
         self
     }
 
+    /// Where the links of invitations lead to: the address of a page of yours, to which a slash and
+    /// the invitation's token are added. It must be on the host of the redirect address, for which
+    /// alone the cookie of a flow is good. Without it nobody can be invited.
+    pub fn start_page(mut self, url: &str) -> Self {
+        self.start_page_text = Some(url.to_owned());
+        self
+    }
+
     /// Makes the broker. No request is made. It must be called within a Tokio runtime, on which the
     /// broker then sweeps now and then, and tells other processes that it is there.
     ///
     /// # Errors
-    /// [`Error::Setting`] when the store cannot do what is needed, when the probe is no path, or
-    /// when a cloud on this machine meets a store with records of another realm; [`Error::Http`] when
+    /// [`Error::Setting`] when the store cannot do what is needed, when the probe is no path, when
+    /// the start page is none of the redirect address's host, or when a cloud on this machine meets a store with records of another realm; [`Error::Http`] when
     /// no certificate authority is found to verify servers by; [`Error::Store`].
-    pub async fn build(self) -> Result<Broker, Error> {
+    pub async fn build(mut self) -> Result<Broker, Error> {
         let stores = Stores::new(self.store.clone(), self.working_store.clone());
+        self.start_page = self.checked_start_page()?;
         self.check(&stores)?;
         self.check_realms(&stores).await?;
         assemble(self, stores).await
@@ -217,6 +233,23 @@ impl BrokerBuilder {
             return Err(Invalid::new("mfa probe", "is no path", "a path such as /v1/customers"));
         }
         Ok(())
+    }
+
+    fn checked_start_page(&self) -> Result<Option<Url>, Invalid> {
+        const EXPECTED: &str = "an address such as https://panel.example/invited, on the host of \
+                                the redirect address, without query and fragment";
+        let wrong = |problem| Invalid::new("start page", problem, EXPECTED);
+        let Some(text) = &self.start_page_text else { return Ok(None) };
+        let page = Url::parse(text).map_err(|_| wrong("is not an absolute URL"))?;
+        let redirect = self.app.redirect_uri();
+        let beside = (page.scheme(), page.host()) == (redirect.scheme(), redirect.host());
+        if !beside || !page.username().is_empty() || page.password().is_some() {
+            return Err(wrong("is not on the host of the redirect address"));
+        }
+        if page.query().is_some() || page.fragment().is_some() {
+            return Err(wrong("has a query or a fragment"));
+        }
+        Ok(Some(page))
     }
 
     /// An emulated cloud must not meet real partners' records.

@@ -9,6 +9,7 @@ pub(crate) mod exchange;
 pub(crate) mod flight;
 pub(crate) mod freezing;
 pub(crate) mod guard;
+pub(crate) mod invitation;
 pub(crate) mod lasting;
 pub(crate) mod offboarding;
 pub(crate) mod offers;

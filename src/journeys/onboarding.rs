@@ -12,6 +12,7 @@ use http::HeaderMap;
 
 use crate::error::Error;
 use crate::journeys::casebook::Casebook;
+use crate::journeys::invitation::Book;
 use crate::journeys::lasting::lasting;
 use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
@@ -34,6 +35,7 @@ mod browser;
 mod capture;
 mod found;
 mod ground;
+mod inviting;
 mod pending;
 
 pub use browser::BrowserKey;
@@ -47,6 +49,8 @@ use pending::PendingRecord;
 const PENDING_LIFE: Duration = Duration::from_secs(30 * 60);
 /// How long what was found waits for its confirmation.
 pub(crate) const FOUND_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long a browser has from the start of a flow to its confirmation.
+const FLOW_LIFE: Duration = PENDING_LIFE.saturating_add(FOUND_LIFE);
 
 /// The front desk of one broker. Clones share everything.
 #[derive(Debug, Clone)]
@@ -59,6 +63,7 @@ pub(crate) struct Desk {
     pub(crate) probe_path: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Book,
     pub(crate) endpoint: Arc<TokenEndpoint>,
     pub(crate) id_tokens: Arc<IdTokenVerifier>,
     pub(crate) partner_center: PartnerCenter,
@@ -124,24 +129,9 @@ impl Onboarding {
             let ground = desk.ground(partner).await?;
             ground.check_binding(partner, &beginning.account, beginning.rebinds)?;
         }
-        let directory = beginning.expected.map_or(Directory::Organizations, Directory::Tenant);
-        let authority = Authority::new(desk.app.cloud(), directory);
-        let request = AuthorizationRequest::new(
-            &desk.app,
-            &authority,
-            beginning.mode,
-            beginning.login_hint.as_deref(),
-            beginning.claims.as_deref(),
-        );
-        let life = PENDING_LIFE + FOUND_LIFE; // it confirms, too
-        let browser = BrowserKey::new(&request.state, beginning.mode, life);
-        let redirect_uri = desk.app.redirect_uri();
-        let now = desk.clock.now();
-        let record = PendingRecord::begun(&beginning, &request, redirect_uri, &browser, now);
-        desk.ledger.insert(&record).await?;
-        let Beginning { expected: partner, account, .. } = beginning;
-        desk.observers.tell(&Event::ConsentRequested { partner, account });
-        Ok(PendingConsent::new(request.url, browser, record.expires_at))
+        let (record, pending) = desk.prepare(&beginning);
+        desk.note(&record).await?;
+        Ok(pending)
     }
 
     /// Takes the callback of a flow: redeems its code, checks everything, and keeps what was found
@@ -162,7 +152,8 @@ impl Onboarding {
         let held = self.0.waiting(id).await?;
         held.record.check_browser(headers)?;
         let ground = self.0.ground(held.record.partner).await?;
-        Ok(Found::new(self.clone(), held.record.facts(&ground)))
+        let invitation = self.0.invitation_of(&held.record, &ground).await?;
+        Ok(Found::new(self.clone(), held.record.facts(&ground, invitation)))
     }
 
     /// Makes what was found the partner's consent.
@@ -213,6 +204,31 @@ impl Onboarding {
 }
 
 impl Desk {
+    /// A flow, with what its browser needs; nothing of it is stored yet.
+    fn prepare(&self, beginning: &Beginning) -> (PendingRecord, PendingConsent) {
+        let directory = beginning.expected.map_or(Directory::Organizations, Directory::Tenant);
+        let authority = Authority::new(self.app.cloud(), directory);
+        let request = AuthorizationRequest::new(
+            &self.app,
+            &authority,
+            beginning.mode,
+            beginning.login_hint.as_deref(),
+            beginning.claims.as_deref(),
+        );
+        let browser = BrowserKey::new(&request.state, beginning.mode, FLOW_LIFE);
+        let (redirect_uri, now) = (self.app.redirect_uri(), self.clock.now());
+        let record = PendingRecord::begun(beginning, &request, redirect_uri, &browser, now);
+        let pending = PendingConsent::new(request.url, browser, record.expires_at);
+        (record, pending)
+    }
+
+    async fn note(&self, begun: &PendingRecord) -> Result<(), Error> {
+        self.ledger.insert(begun).await?;
+        let (partner, account) = (begun.expected, begun.account.clone());
+        self.observers.tell(&Event::ConsentRequested { partner, account });
+        Ok(())
+    }
+
     async fn confirm(
         &self,
         waiting: &Held<FoundRecord>,
@@ -220,12 +236,14 @@ impl Desk {
     ) -> Result<Consent, Error> {
         let found = &waiting.record;
         let ground = self.ground(found.partner).await?;
+        if let Some(held) = ground.held().filter(|held| found.became(&held.record.consent)) {
+            self.standings.forget(found.partner); // who wrote it may have been cut off
+            self.notary.enter(&held.record).await;
+            self.spend_invitation(found).await;
+            return Ok(held.record.consent.clone());
+        }
+        self.invitation(found.invited.as_ref(), &found.id).await?;
         match &ground {
-            Ground::Held(held) if found.became(&held.record.consent) => {
-                self.standings.forget(found.partner); // who wrote it may have been cut off
-                self.notary.enter(&held.record).await;
-                return Ok(held.record.consent.clone());
-            }
             Ground::Held(held) => {
                 found.check_replacement(&held.record.consent, replacement.instead_of)?;
             }
@@ -234,10 +252,18 @@ impl Desk {
             }
             _ => ground.check_tombstone(found.partner, found.begun_at)?,
         }
+        self.claim_invitation(found, &ground).await?;
         let built = self.build(&ground, found).await;
         self.standings.forget(found.partner); // also after a write of which nothing is known
-        let next = built?;
+        let next = match built {
+            Err(error) => {
+                self.release_invitation(found, &error).await;
+                return Err(error);
+            }
+            Ok(next) => next,
+        };
         self.notary.enter(&next).await;
+        self.spend_invitation(found).await;
         self.sharing.drop_partner(next.consent.partner).await;
         let consent = self.settled(next.consent);
         if ground.is_suspended_by_office() {
@@ -304,6 +330,7 @@ const fn refused_partner(refused: &Refused) -> Option<TenantId> {
         | Refused::WeakerProof(partner)
         | Refused::OlderToken(partner)
         | Refused::OtherUser { partner, .. }
+        | Refused::OtherInvitee { partner, .. }
         | Refused::Withdrawn(partner) => Some(*partner),
         _ => None,
     }

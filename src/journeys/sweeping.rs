@@ -21,9 +21,17 @@ const INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Enough to see that a process which swept has died, and no more.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What is litter once it was due: flows and findings whose time is over, leases, lines of the roll
-/// and divided budgets that were left behind, access tokens that have ended.
-const LITTER: [Kind; 6] =
-    [Kind::Pending, Kind::Found, Kind::Lease, Kind::AccessToken, Kind::Process, Kind::Budget];
+/// and divided budgets that were left behind, access tokens that have ended, invitations that ended
+/// long ago.
+const LITTER: [Kind; 7] = [
+    Kind::Pending,
+    Kind::Found,
+    Kind::Lease,
+    Kind::AccessToken,
+    Kind::Process,
+    Kind::Budget,
+    Kind::Invitation,
+];
 
 /// How many records a sweep has erased.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::consent::ConsentState;
 use super::entra_error::Cause;
 use super::freeze::FreezeScope;
+use super::invitation::InvitationId;
 use super::motive::{Actor, Purpose};
 use super::policy::Refused;
 use super::scope::Resource;
@@ -48,6 +49,47 @@ pub enum Event {
         account: AccountId,
         /// Its generation.
         generation: u64,
+    },
+    /// Somebody was invited to consent.
+    Invited {
+        /// The invitation.
+        invitation: InvitationId,
+        /// The tenant asked, or none at a first contact.
+        partner: Option<TenantId>,
+        /// In whose name.
+        account: AccountId,
+    },
+    /// An invitation was sent once more: its older links are dead.
+    InvitationResent {
+        /// The invitation.
+        invitation: InvitationId,
+        /// In whose name.
+        account: AccountId,
+    },
+    /// A flow was begun by an invitation.
+    InvitationStarted {
+        /// The invitation.
+        invitation: InvitationId,
+        /// In whose name.
+        account: AccountId,
+        /// How often its link was begun by.
+        times: u32,
+    },
+    /// A consent was confirmed by an invitation, which is spent.
+    InvitationConfirmed {
+        /// The invitation.
+        invitation: InvitationId,
+        /// The partner.
+        partner: TenantId,
+        /// In whose name.
+        account: AccountId,
+    },
+    /// An invitation was taken back.
+    InvitationRevoked {
+        /// The invitation.
+        invitation: InvitationId,
+        /// In whose name.
+        account: AccountId,
     },
     /// Every consent was written into an export, refresh tokens included.
     ConsentsExported {

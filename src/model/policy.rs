@@ -10,7 +10,7 @@ use super::consent::{ConsentingUser, Guest};
 use super::mfa::{MfaFinding, MfaSource};
 use super::receipt::PolicyNote;
 use super::scope::Scopes;
-use super::tenant::TenantId;
+use super::tenant::{TenantId, UserId};
 
 /// Which consents are good enough.
 ///
@@ -266,6 +266,40 @@ pub enum Refused {
     /// first, or the partner is shredded.
     #[error("the consent of partner {0} is this person's: have another user consent, or shred it")]
     StillNamed(TenantId),
+    /// This link leads to no invitation: never made, of another application, or swept since.
+    #[error("there is no invitation at this link")]
+    InvitationUnknown,
+    /// The invitation was sent once more: its newer link is the one that works.
+    #[error("a newer link of this invitation was sent")]
+    InvitationReplaced,
+    /// The invitation's time is over.
+    #[error("the invitation has expired")]
+    InvitationExpired,
+    /// The invitation was taken back.
+    #[error("the invitation was revoked")]
+    InvitationRevoked,
+    /// A consent was confirmed by this invitation; it is good for one.
+    #[error("a consent was confirmed by this invitation before")]
+    InvitationSpent,
+    /// The link was begun by ten times.
+    #[error("the invitation's link was begun by too often")]
+    InvitationExhausted,
+    /// The application asks for more than the invitation said.
+    #[error("the invitation did not speak of {0}")]
+    InvitationOutgrown(Scopes),
+    /// The invitation was for another user.
+    #[error("user {found} signed in where {invited} was invited")]
+    OtherInvitee {
+        /// The partner.
+        partner: TenantId,
+        /// Who was invited.
+        invited: UserId,
+        /// Who signed in.
+        found: UserId,
+    },
+    /// The same browser has begun anew by the same invitation: only its last flow counts.
+    #[error("this browser has begun anew by the same invitation")]
+    BegunAnew,
     /// What waited for confirmation is gone: declined, confirmed already, or its ten minutes are over.
     #[error("there is nothing left to confirm")]
     NothingToConfirm,
@@ -277,7 +311,6 @@ mod tests {
 
     use super::super::mfa::{MfaAnswer, SignInTime};
     use super::super::scope::{Resource, Scope};
-    use super::super::tenant::UserId;
     use super::*;
 
     fn user(guest: Guest) -> ConsentingUser {

@@ -58,11 +58,13 @@ pub enum Kind {
     Budget,
     /// What a consent became, signed, one of a partner's chain.
     Receipt,
+    /// An invitation to consent.
+    Invitation,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Consent,
         Self::Pending,
         Self::Found,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Freeze,
         Self::Budget,
         Self::Receipt,
+        Self::Invitation,
     ];
 
     /// The name under which a store keeps this kind, unchanged from version to version.
@@ -91,6 +94,7 @@ impl Kind {
             Self::Freeze => "freeze",
             Self::Budget => "budget",
             Self::Receipt => "receipt",
+            Self::Invitation => "invitation",
         }
     }
 }

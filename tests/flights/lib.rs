@@ -31,7 +31,7 @@ mod model {
     pub(crate) mod secret;
     pub(crate) mod tenant;
 
-    pub(crate) use crate::stand_in::registration;
+    pub(crate) use crate::stand_in::{invitation, registration};
     pub(crate) use crate::sync;
 }
 

@@ -132,6 +132,12 @@ pub(crate) mod ledger {
     }
 }
 
+/// Events name invitations; nobody is invited here.
+pub(crate) mod invitation {
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum InvitationId {}
+}
+
 /// The store's words.
 pub(crate) mod store {
     use crate::model::tenant::TenantId;

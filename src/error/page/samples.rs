@@ -111,7 +111,10 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
         ),
         ("", Error::KeyRefused(KeyRefusal::InUse { key, rows: 1 })),
         ("a `consent` or `partner-key`; every other record is served", damaged("consent")),
-        ("a `pending` or `found`: nothing is lost, the person begins again", damaged("found")),
+        (
+            "a `pending`, `found` or `invitation`: nothing is lost, the person is asked again",
+            damaged("found"),
+        ),
         ("", Error::Conflict),
         ("", Error::Transfer(TransferError::NotAnExport)),
         (
@@ -155,13 +158,25 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::OlderToken(partner),
         Refused::Withdrawn(partner),
         Refused::StillNamed(partner),
+        Refused::InvitationUnknown,
+        Refused::InvitationReplaced,
+        Refused::InvitationExpired,
+        Refused::InvitationRevoked,
+        Refused::InvitationSpent,
+        Refused::InvitationExhausted,
+        Refused::InvitationOutgrown(Scopes::default()),
+        Refused::OtherInvitee { partner, invited: invitee(), found: invitee() },
+        Refused::BegunAnew,
         Refused::NothingToConfirm,
     ]
 }
 
+fn invitee() -> UserId {
+    UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID")
+}
+
 fn user() -> Box<ConsentingUser> {
-    let id = UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
-    let subject = "subject".to_owned();
+    let (id, subject) = (invitee(), "subject".to_owned());
     Box::new(ConsentingUser { id, subject, name: None, guest: Guest::No, roles: None })
 }
 

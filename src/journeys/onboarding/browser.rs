@@ -3,13 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::model::fingerprint::Fingerprint;
 use crate::model::secret::random;
 use crate::protocol::authorization::ResponseMode;
 
@@ -62,29 +61,11 @@ impl fmt::Debug for BrowserKey {
 
 /// The name under which a flow is stored: the hash of its state, so that the store cannot finish it.
 pub(super) fn flow_id(state: &str) -> String {
-    Fingerprint::of(state).0
+    Fingerprint::of(state).as_str().to_owned()
 }
 
 pub(super) fn cookie_name(flow: &str) -> String {
     format!("__Host-cpv-consent-{}", &flow[..16])
-}
-
-/// The hash of a secret that somebody must bring again.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct Fingerprint(String);
-
-impl Fingerprint {
-    fn of(secret: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.as_bytes())))
-    }
-
-    /// Compared in constant time.
-    pub(super) fn matches(&self, brought: Option<&str>) -> bool {
-        brought.is_some_and(|brought| {
-            let brought = Self::of(brought);
-            verify_slices_are_equal(self.0.as_bytes(), brought.0.as_bytes()).is_ok()
-        })
-    }
 }
 
 #[cfg(test)]

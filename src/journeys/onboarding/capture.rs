@@ -45,13 +45,17 @@ impl Desk {
             Answer::Denied(error) => return Err(denied(error, pending.expected)),
             Answer::AdminConsent => return Err(Refused::AdminApprovalNeeded.into()),
         };
+        let invitation = self.invitation(pending.invited.as_ref(), &pending.id).await?;
         let redeemed = self.redeem(&pending, &proof, code).await?;
         self.check_tenant(&pending, &redeemed.claims)?;
         let partner = redeemed.claims.tenant;
+        if let Some(invitation) = &invitation {
+            invitation.check_user(partner, redeemed.claims.user)?;
+        }
         self.check_issuer(&callback, Some(partner))?;
         let ground = self.ground(partner).await?;
         ground.check_binding(partner, &pending.account, pending.rebinds)?;
-        ground.check_tombstone(partner, pending.begun_at)?;
+        ground.check_tombstone(partner, pending.wanted_since())?;
         let mfa = self.mfa(&pending, &redeemed).await;
         let user = consenting_user(&redeemed.claims);
         let proven = self.prove_resources(redeemed).await?;
@@ -62,7 +66,9 @@ impl Desk {
             mfa,
             now: self.clock.now(),
         })?;
-        self.keep(pending, partner, user, mfa, proven).await
+        let record = self.keep(pending, partner, user, mfa, proven).await?;
+        let ground = self.ground(partner).await?;
+        Ok(record.facts(&ground, invitation.map(|invitation| self.book.shown(&invitation))))
     }
 
     /// Finds the flow and leaves a spent mark in its place, once, whoever else tries.
@@ -204,7 +210,7 @@ impl Desk {
         user: ConsentingUser,
         mfa: MfaFinding,
         proven: Proven,
-    ) -> Result<FoundFacts, Error> {
+    ) -> Result<FoundRecord, Error> {
         let now = self.clock.now();
         let record = FoundRecord {
             id: pending.id,
@@ -218,13 +224,13 @@ impl Desk {
             token: StoredToken(proven.token),
             token_issued_at: proven.asked_at,
             browser: pending.browser,
+            invited: pending.invited,
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
         };
-        let ground = self.ground(partner).await?;
         let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });
-        Ok(record.facts(&ground))
+        Ok(record)
     }
 
     /// Under the partner's key, so that whoever shreds the partner shreds this, too, in every copy.

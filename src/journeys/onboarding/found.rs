@@ -6,14 +6,16 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::browser::{Fingerprint, cookie_name};
+use super::browser::cookie_name;
 use super::ground::Ground;
 use super::{Onboarding, Replacement};
 use crate::error::Error;
 use crate::model::clock::as_seconds;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, StoredConsent, StoredToken};
 use crate::model::enforcement::Enforcement;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::invalid::Invalid;
+use crate::model::invitation::{Invitation, InvitedFlow};
 use crate::model::mfa::{MfaFinding, MfaProof};
 use crate::model::policy::Refused;
 use crate::model::receipt::Chain;
@@ -47,6 +49,7 @@ pub(super) struct FoundFacts {
     expires_at: SystemTime,
     replaces: Option<ConsentingUser>,
     replaces_damaged: bool,
+    invitation: Option<Invitation>,
 }
 
 impl Found {
@@ -90,6 +93,12 @@ impl Found {
         &self.facts.mfa
     }
 
+    /// The invitation that it came by: who invited, and whether you vouched for the name.
+    #[must_use]
+    pub const fn invitation(&self) -> Option<&Invitation> {
+        self.facts.invitation.as_ref()
+    }
+
     /// When it is erased unless confirmed.
     #[must_use]
     pub const fn expires_at(&self) -> SystemTime {
@@ -124,7 +133,8 @@ impl Found {
     /// # Errors
     /// [`Refused`] when it is gone, when another user's consent stands, when the standing consent is
     /// better proven, or when the partner was withdrawn meanwhile; [`Error::Damaged`] or
-    /// [`Error::Key`] when the standing record does not open; else what the store says.
+    /// [`Error::Key`] when the standing record does not open; [`Error::Conflict`] while another
+    /// browser confirms by the same invitation; else what the store says.
     pub async fn confirm(self) -> Result<Consent, Error> {
         self.onboarding.confirm(&self.facts.id, self.replacement).await
     }
@@ -216,6 +226,9 @@ pub(super) struct FoundRecord {
     #[serde(with = "as_seconds")]
     pub(super) token_issued_at: SystemTime,
     pub(super) browser: Fingerprint,
+    /// The invitation that it came by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) invited: Option<InvitedFlow>,
     #[serde(with = "as_seconds")]
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
@@ -223,7 +236,7 @@ pub(super) struct FoundRecord {
 }
 
 impl FoundRecord {
-    pub(super) fn facts(&self, ground: &Ground) -> FoundFacts {
+    pub(super) fn facts(&self, ground: &Ground, invitation: Option<Invitation>) -> FoundFacts {
         let standing = ground.user().filter(|standing| standing.id != self.user.id);
         FoundFacts {
             id: self.found_id(),
@@ -235,6 +248,7 @@ impl FoundRecord {
             expires_at: self.expires_at,
             replaces: standing.cloned(),
             replaces_damaged: ground.is_damaged(),
+            invitation,
         }
     }
 

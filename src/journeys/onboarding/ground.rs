@@ -47,11 +47,17 @@ pub(super) struct Row {
 }
 
 impl Ground {
-    fn consent(&self) -> Option<&Consent> {
-        match self {
-            Self::Held(held) => Some(&held.record.consent),
-            _ => None,
-        }
+    /// The generation of what stands, as far as it can be read.
+    pub(super) fn generation(&self) -> u64 {
+        self.consent().map_or(0, |consent| consent.generation)
+    }
+
+    pub(super) fn held(&self) -> Option<&Held<StoredConsent>> {
+        if let Self::Held(held) = self { Some(held) } else { None }
+    }
+
+    pub(super) fn consent(&self) -> Option<&Consent> {
+        self.held().map(|held| &held.record.consent)
     }
 
     /// What is known of the partner's receipts.

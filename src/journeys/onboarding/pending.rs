@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::browser::{BrowserKey, Fingerprint, cookie_name, flow_id};
+use super::browser::{BrowserKey, cookie_name, flow_id};
 use super::{Beginning, PENDING_LIFE};
 use crate::model::clock::as_seconds;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::invitation::InvitedFlow;
 use crate::model::policy::Refused;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
@@ -27,6 +29,12 @@ pub struct PendingConsent {
 impl PendingConsent {
     pub(super) const fn new(url: Url, browser: BrowserKey, expires_at: SystemTime) -> Self {
         Self { authorize_url: url, browser, expires_at }
+    }
+
+    /// As one that ends at this time, if it would last longer.
+    pub(super) fn ending(mut self, at: SystemTime) -> Self {
+        self.expires_at = self.expires_at.min(at);
+        self
     }
 
     /// Where the person signs in and consents (RFC 6749, section 4.1.1). It works only in the
@@ -72,6 +80,9 @@ pub(super) struct PendingRecord {
     pub(super) redirect_uri: Url,
     /// Gone once the flow had its callback: what is left is the mark of that.
     pub(super) proof: Option<FlowProof>,
+    /// The invitation that it was begun by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) invited: Option<InvitedFlow>,
     #[serde(with = "as_seconds")]
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
@@ -110,9 +121,15 @@ impl PendingRecord {
             mode: beginning.mode,
             redirect_uri: redirect_uri.clone(),
             proof: Some(FlowProof { nonce, verifier }),
+            invited: None,
             begun_at: now,
             expires_at: now + PENDING_LIFE,
         }
+    }
+
+    /// Since when it was wanted: what was let go since stays so.
+    pub(super) fn wanted_since(&self) -> SystemTime {
+        self.invited.as_ref().map_or(self.begun_at, |invited| invited.since)
     }
 
     /// Whether this callback may spend the flow: right browser first, since only the one who began

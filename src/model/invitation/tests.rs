@@ -1,0 +1,267 @@
+use std::time::UNIX_EPOCH;
+
+use proptest::prelude::*;
+
+use super::super::fingerprint::Fingerprint;
+use super::super::policy::Refused;
+use super::super::scope::{Resource, Scope};
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_000_000)
+}
+
+fn tenant(text: &str) -> TenantId {
+    TenantId::parse(text).expect("a GUID")
+}
+
+fn contoso() -> TenantId {
+    tenant("11111111-1111-4111-8111-111111111111")
+}
+
+fn user() -> UserId {
+    UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID")
+}
+
+fn scopes(names: &[&str]) -> Scopes {
+    names.iter().map(|name| Scope::new(Resource::Graph, name).expect("a scope")).collect()
+}
+
+fn stored() -> (StoredInvitation, LinkToken) {
+    let account = AccountId::new("panel-1").expect("plain text");
+    let token = LinkToken::drawn(&InvitationId::drawn());
+    let terms = Terms::new(Some(contoso()), account);
+    (StoredInvitation::new(terms, scopes(&["A.Read"]), &token, now()), token)
+}
+
+fn live(flow: &str) -> LiveFlow {
+    let (flow, browser) = (flow.to_owned(), Fingerprint::of(flow));
+    LiveFlow { flow, browser, until: now() + 40 * MINUTE }
+}
+
+fn claim(flow: &str, above: u64) -> Claim {
+    let (flow, partner, user, at) = (flow.to_owned(), contoso(), user(), now());
+    Claim { flow, partner, user, above, at, until: now() + 10 * MINUTE }
+}
+
+fn status(invitation: &StoredInvitation, at: SystemTime) -> String {
+    let application = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+    invitation.shown(application, at).status().to_string()
+}
+
+#[test]
+fn a_link_is_read_as_it_was_written_and_ends_with_a_letter_or_digit() {
+    //
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        let drawn = LinkToken::drawn(&InvitationId::drawn());
+        let text = drawn.text();
+        assert!(text.ends_with(|last: char| last.is_ascii_alphanumeric()), "{}", *text);
+        let read = LinkToken::parse(&text).expect("as written");
+        assert_eq!((&read.id, &*read.secret), (&drawn.id, &*drawn.secret));
+        assert!(seen.insert(drawn.secret.to_string()) && seen.insert(drawn.id.to_string()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_of_links_stumble(text in "\\PC*") {
+        prop_assert!(LinkToken::parse(&text).is_none_or(|token| *token.text() == text));
+        prop_assert!(InvitationId::parse(&text).map_or(true, |id| id.to_string() == text));
+    }
+
+    #[test]
+    fn a_link_with_another_sign_is_another_link(at in 0_usize..66, sign in "[A-Za-z0-9_.%/ -]") {
+        //
+        let (invitation, token) = stored();
+        let mut text = token.text().to_string();
+        text.replace_range(at..=at, &sign);
+        let read = LinkToken::parse(&text);
+        let same = text == *token.text();
+        let fits = |read: LinkToken| {
+            read.id == token.id && invitation.check_link(&read.secret).is_ok()
+        };
+        prop_assert_eq!(read.is_some_and(fits), same);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_one_line_and_reads_one_way(name in "\\PC{0,80}") {
+        //
+        if let Ok(name) = ShownName::verified(name) {
+            prop_assert!(!name.name().chars().any(|c| c.is_control() || misleads(c)));
+        }
+    }
+}
+
+#[test]
+fn a_name_that_misleads_is_refused() {
+    //
+    for wrong in ["", "  ", "two\nlines", "a bell\u{7}", "\u{202e}moc.elpmaxe", "a\u{2028}b"] {
+        assert_eq!(ShownName::verified(wrong).expect_err(wrong).field(), "shown name");
+    }
+    ShownName::unverified("x".repeat(201)).expect_err("too long");
+    assert!(ShownName::verified("김민준 (Contoso)").expect("a name").is_verified());
+    assert!(!ShownName::unverified("Ann").expect("a name").is_verified());
+}
+
+#[test]
+fn a_life_that_nobody_can_use_is_refused() {
+    let (invitation, _) = stored();
+    let with = |life| Terms { life, ..invitation.terms.clone() }.check();
+    for wrong in [Duration::ZERO, Duration::from_secs(59), Duration::from_secs(90 * 86_400 + 1)] {
+        assert_eq!(with(wrong).expect_err("refused").field(), "expires in");
+    }
+    with(MINUTE).expect("short");
+    with(Duration::from_secs(90 * 86_400)).expect("long");
+}
+
+#[test]
+fn only_its_present_link_opens_it() {
+    //
+    let (mut invitation, first) = stored();
+    assert_eq!(invitation.check_link(&first.secret), Ok(()));
+    let second = LinkToken::drawn(&first.id);
+    assert_eq!(invitation.check_link(&second.secret), Err(Refused::InvitationUnknown));
+    invitation.resend(&second, scopes(&["A.Read"]), now()).expect("open");
+    assert_eq!(invitation.check_link(&second.secret), Ok(()));
+    assert_eq!(invitation.check_link(&first.secret), Err(Refused::InvitationReplaced));
+    for _ in 0..50 {
+        let next = LinkToken::drawn(&first.id);
+        invitation.resend(&next, scopes(&["A.Read"]), now()).expect("open");
+    }
+    assert_eq!(invitation.check_link(&first.secret), Err(Refused::InvitationUnknown));
+    let text = serde_json::to_string(&invitation).expect("JSON");
+    assert!(text.len() < 4000, "what is remembered of older links is bounded: {}", text.len());
+    assert!(!text.contains(&**second.secret), "a secret is stored");
+}
+
+#[test]
+fn it_ends_at_its_time_and_says_no_more_than_it_said() {
+    let (invitation, _) = stored();
+    let end = now() + Duration::from_secs(7 * 86_400);
+    let asked = scopes(&["A.Read"]);
+    assert_eq!(invitation.admit(&asked, end - MINUTE), Ok(()));
+    assert_eq!(invitation.admit(&asked, end), Err(Refused::InvitationExpired));
+    assert_eq!(invitation.admit(&scopes(&[]), now()), Ok(()), "to ask for less is no harm");
+    let more = invitation.admit(&scopes(&["A.Read", "B.Write"]), now());
+    assert_eq!(more, Err(Refused::InvitationOutgrown(scopes(&["B.Write"]))));
+    assert_eq!(
+        (status(&invitation, now()), status(&invitation, end)),
+        ("open".into(), "expired".into())
+    );
+    assert!(invitation.due() > end, "it is listed for a while");
+}
+
+#[test]
+fn ten_starts_and_one_flow_in_each_browser() {
+    //
+    let (mut invitation, _) = stored();
+    invitation.start(live("a"), |_| false, now()).expect("the first");
+    invitation.start(live("b"), |_| false, now()).expect("another browser");
+    let invited = invitation.flow();
+    assert_eq!(invitation.check_flow(&invited, "a"), Ok(()));
+    invitation.start(live("c"), |other| other.flow == "a", now()).expect("the first browser again");
+    assert_eq!(invitation.check_flow(&invited, "a"), Err(Refused::BegunAnew));
+    assert_eq!(invitation.check_flow(&invited, "b"), Ok(()));
+    assert_eq!(invitation.check_flow(&invited, "c"), Ok(()));
+    assert_eq!(status(&invitation, now()), "started 3 times");
+    for _ in 3..10 {
+        invitation.start(live("d"), |_| false, now()).expect("one of ten");
+    }
+    let eleventh = invitation.start(live("e"), |_| false, now());
+    assert_eq!(eleventh, Err(Refused::InvitationExhausted));
+    let next = LinkToken::drawn(&invitation.id);
+    invitation.resend(&next, scopes(&["A.Read"]), now()).expect("open");
+    assert_eq!(invitation.check_flow(&invited, "b"), Err(Refused::InvitationReplaced));
+    invitation.start(live("e"), |_| false, now()).expect("ten more");
+    assert_eq!(status(&invitation, now()), "started once");
+}
+
+#[test]
+fn a_claim_is_settled_by_the_consent_that_stands() {
+    let claimed = || {
+        let (mut invitation, _) = stored();
+        invitation.claim_by(claim("a", 3));
+        invitation
+    };
+    let after = |standing, minutes| {
+        let mut invitation = claimed();
+        invitation.settle(standing, now() + minutes * MINUTE);
+        (invitation.claim().is_some(), status(&invitation, now()))
+    };
+    let (undecided, open, confirmed) = ((true, "open"), (false, "open"), (false, "confirmed"));
+    for (standing, minutes, expected, why) in [
+        (None, 0, undecided, "nothing stands yet"),
+        (Some(("before", 3)), 9, undecided, "its finding waits"),
+        (Some(("a", 4)), 0, confirmed, "its own consent stands"),
+        (Some(("a", 4)), 99, confirmed, "its own consent stands"),
+        (Some(("other", 4)), 9, undecided, "another's came between"),
+        (Some(("other", 5)), 10, confirmed, "its own may have been replaced"),
+        (Some(("before", 3)), 10, open, "it was never confirmed"),
+        (None, 10, open, "it was never confirmed"),
+    ] {
+        let (is_claimed, status) = after(standing, minutes);
+        assert_eq!((is_claimed, status.as_str()), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_claim_keeps_others_out_and_only_its_own_flow_ends_it() {
+    let (mut invitation, _) = stored();
+    assert!(!invitation.is_claimed_from("b"));
+    invitation.claim_by(claim("a", 0));
+    assert!(invitation.is_claimed_from("b") && !invitation.is_claimed_from("a"));
+    invitation.release("b");
+    invitation.confirm("b");
+    assert!(invitation.claim().is_some());
+    invitation.release("a");
+    assert!(invitation.claim().is_none());
+    invitation.claim_by(claim("a", 0));
+    invitation.confirm("a");
+    invitation.release("a");
+    assert_eq!(status(&invitation, now()), "confirmed");
+    assert_eq!(invitation.admit(&scopes(&[]), now()), Err(Refused::InvitationSpent));
+    assert_eq!(invitation.revoke(now()), Err(Refused::InvitationSpent));
+    let next = LinkToken::drawn(&invitation.id);
+    assert_eq!(invitation.resend(&next, scopes(&[]), now()), Err(Refused::InvitationSpent));
+}
+
+#[test]
+fn what_was_revoked_stays_so() {
+    let (mut invitation, _) = stored();
+    invitation.revoke(now()).expect("open");
+    invitation.revoke(now() + MINUTE).expect("twice is once");
+    let application = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+    let shown = invitation.shown(application, now() + 30 * 1440 * MINUTE);
+    assert_eq!(*shown.status(), InvitationStatus::Revoked { at: now() });
+    let next = LinkToken::drawn(&invitation.id);
+    assert_eq!(invitation.resend(&next, scopes(&[]), now()), Err(Refused::InvitationRevoked));
+    assert_eq!(invitation.admit(&scopes(&[]), now()), Err(Refused::InvitationRevoked));
+}
+
+#[test]
+fn one_user_or_any() {
+    let (mut invitation, _) = stored();
+    let other = UserId::parse("44444444-4444-4444-8444-444444444444").expect("a GUID");
+    assert_eq!(invitation.check_user(contoso(), other), Ok(()));
+    invitation.terms.user = Some(user());
+    assert_eq!(invitation.check_user(contoso(), user()), Ok(()));
+    let refused = invitation.check_user(contoso(), other).expect_err("another");
+    assert!(matches!(refused, Refused::OtherInvitee { found, .. } if found == other));
+}
+
+#[test]
+fn what_is_said_to_a_person_is_debugged_by_nobody() {
+    //
+    let (mut invitation, token) = stored();
+    invitation.terms.claims = Some("canary-claims".to_owned());
+    invitation.terms.login_hint = Some("canary-hint".to_owned());
+    let application = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+    let shown = invitation.shown(application, now());
+    let link = Url::parse(&format!("https://panel.example/{}", *token.text())).expect("a URL");
+    let sent = SentInvitation { invitation: shown, link };
+    let text = format!("{sent:?} {invitation:?}");
+    assert!(!text.contains("canary") && !text.contains(&**token.secret));
+}
