@@ -4,6 +4,7 @@ mod callbacks;
 mod credentials;
 mod damage;
 mod forgery;
+mod invitations;
 #[cfg(unix)]
 mod openings;
 mod people;

@@ -15,7 +15,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use crate::logs;
 use crate::witness::Witness;
-use crate::world::{DAY, HOUR, browser_of, capture, raw};
+use crate::world::{DAY, HOUR, accept, browser_of, capture, cookies_of, raw, token_of};
 
 #[tokio::test]
 async fn a_partner_that_comes_stays_and_goes_leaves_no_secret_anywhere() {
@@ -90,6 +90,45 @@ fn assert_seen(witness: &Witness) {
     let tenant = witness.world.contoso.to_string();
     let in_clear = |bytes: &[u8]| bytes.windows(tenant.len()).any(|part| part == tenant.as_bytes());
     assert!(files.iter().any(|(_, bytes)| in_clear(bytes)), "a name in clear is found there");
+}
+
+#[tokio::test]
+async fn an_invitation_leaves_its_link_nowhere() {
+    //
+    let witness = Witness::new().await;
+    witness.plant("claims", "canary-of-claims");
+    witness.plant("hint", "canary-of-a-hint");
+    let (world, broker) = (&witness.world, witness.broker().await);
+    let request = broker.partner(world.contoso).invite(world.account()).claims(DEMANDED);
+    let request = request.login_hint("canary-of-a-hint").only_for(world.admin.id);
+    let former = witness.invite(request).await;
+    let invitations = broker.invitations().of_account(world.account());
+    witness.show("invitations", &invitations);
+    let id = former.invitation().id();
+    let sent = witness.sent(invitations.resend(id).await.expect("sent again"));
+    let (former, token) = (token_of(&former), token_of(&sent));
+    witness.fault(broker.open_invitation(&former).await);
+    witness.fault(broker.begin_invited(&former, &HeaderMap::new()).await);
+    witness.fault(broker.open_invitation(&token[..token.len() - 1]).await);
+    witness.show("opened", &broker.open_invitation(&token).await.expect("an invitation"));
+    witness.keep_files();
+
+    let first = witness.begin_invited(&broker, &token).await;
+    let again = broker.begin_invited(&token, &cookies_of(&first)).await.expect("a flow");
+    let late = accept(&first, &world.admin).await;
+    witness.fault(capture(&broker, &late).await);
+    let found = capture(&broker, &accept(&again, &world.admin).await).await;
+    let found = found.expect("everything holds");
+    witness.show("found", &found);
+    witness.show("invitation", &found.invitation());
+    found.confirm().await.expect("a consent");
+    witness.show("page", &invitations.page(9, None).await.expect("a page"));
+    witness.fault(broker.open_invitation(&token).await);
+    witness.fault(invitations.revoke(id).await);
+    witness.show("broker at work", &broker);
+    witness.assert_silent();
+    let lines = String::from_utf8_lossy(&logs::lines()).into_owned();
+    assert!(lines.contains("InvitationStarted"), "the search was in something");
 }
 
 #[tokio::test]

@@ -7,15 +7,16 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use cpv_consent::emulator::User;
 use cpv_consent::{
-    Broker, ClientCredential, Consent, ConsentRequest, Error, Found, PendingConsent, ResponseMode,
+    Broker, ClientCredential, Consent, ConsentRequest, Error, Found, InvitationRequest,
+    PendingConsent, ResponseMode, SentInvitation,
 };
-use http::Request;
+use http::{HeaderMap, Request};
 use serde_json::Value;
 
 use crate::logs;
 use crate::searcher::{Searcher, Secret};
 use crate::world::recorder::{Recorder, Seen};
-use crate::world::{World, accept, capture, raw};
+use crate::world::{World, accept, capture, raw, token_of};
 
 /// Each sign of it changes when it is encoded.
 pub const CLIENT_SECRET: &str = "canary+client&secret=8Q~%/?#";
@@ -89,7 +90,30 @@ impl Witness {
     /// A flow, whose secrets are noted as such.
     pub async fn begin(&self, request: ConsentRequest<'_>) -> PendingConsent {
         self.show("request", &request);
-        let pending = request.await.expect("a flow");
+        self.begun(request.await.expect("a flow"))
+    }
+
+    /// The same, by an invitation.
+    pub async fn begin_invited(&self, broker: &Broker, token: &str) -> PendingConsent {
+        let request = broker.begin_invited(token, &HeaderMap::new());
+        self.show("request", &request);
+        self.begun(request.await.expect("a flow"))
+    }
+
+    /// An invitation, whose link is noted as a secret.
+    pub async fn invite(&self, request: InvitationRequest<'_>) -> SentInvitation {
+        self.show("request", &request);
+        self.sent(request.await.expect("an invitation"))
+    }
+
+    pub fn sent(&self, sent: SentInvitation) -> SentInvitation {
+        self.show("sent", &sent);
+        let token = token_of(&sent);
+        self.plant("invitation", token.split_once('.').expect("id and secret").1);
+        sent
+    }
+
+    fn begun(&self, pending: PendingConsent) -> PendingConsent {
         self.show("pending", &pending);
         for name in ["state", "nonce"] {
             let mut pairs = pending.authorize_url().query_pairs();

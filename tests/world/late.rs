@@ -1,7 +1,7 @@
 //! A store that answers when it is told to, or badly.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use cpv_consent::Sealed;
@@ -21,6 +21,7 @@ pub struct Late {
     lost: Arc<AtomicBool>,
     keeps: Arc<AtomicBool>,
     harms: Arc<AtomicBool>,
+    denied: Arc<Mutex<Option<(Kind, StoreError)>>>,
 }
 
 impl Late {
@@ -35,6 +36,7 @@ impl Late {
             lost: Arc::default(),
             keeps: Arc::default(),
             harms: Arc::default(),
+            denied: Arc::default(),
         }
     }
 
@@ -76,6 +78,16 @@ impl Late {
         self.harms.store(true, Ordering::SeqCst);
     }
 
+    /// What is to be written of this kind is not, and this is the answer.
+    pub fn deny(&self, kind: Kind, error: StoreError) {
+        *self.denied.lock().expect("not poisoned") = Some((kind, error));
+    }
+
+    /// All is written again.
+    pub fn allow(&self) {
+        *self.denied.lock().expect("not poisoned") = None;
+    }
+
     async fn pass(&self, gate: &watch::Sender<Option<Kind>>, kind: Kind) {
         let mut held = gate.subscribe();
         if *held.borrow_and_update() == Some(kind) {
@@ -106,6 +118,10 @@ impl Store for Late {
 
     async fn put(&self, key: &Key, entry: Entry, expect: Expect) -> Result<Revision, StoreError> {
         self.pass(&self.held_back, key.kind()).await;
+        match &*self.denied.lock().expect("not poisoned") {
+            Some((kind, error)) if *kind == key.kind() => return Err(error.clone()),
+            _ => {}
+        }
         let put = self.inner.put(key, entry, expect).await;
         self.pass(&self.held, key.kind()).await;
         if key.kind() == Kind::Consent && self.loses.load(Ordering::SeqCst) {

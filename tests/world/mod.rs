@@ -17,7 +17,7 @@ use cpv_consent::store::Sqlite;
 use cpv_consent::{
     AccountId, AppRegistration, Broker, BrokerBuilder, Callback, ClientCredential, ClientId, Cloud,
     Consent, Error, Event, Found, KeyRing, LocalKey, Origins, PendingConsent, Policy, Refused,
-    Resource, ResponseMode, TenantId, VirtualClock,
+    Resource, ResponseMode, SentInvitation, TenantId, VirtualClock,
 };
 use http::Request;
 use url::Url;
@@ -28,6 +28,7 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 pub const SECRET: &str = "canary-client-secret";
 pub const GRAPH: &str = "https://graph.microsoft.com";
 pub const REDIRECT: &str = "https://panel.example/consent/callback";
+pub const START_PAGE: &str = "https://panel.example/invited";
 
 pub struct World {
     pub clock: VirtualClock,
@@ -97,6 +98,7 @@ impl World {
         Broker::builder(self.app.clone(), store, self.keys())
             .clock(self.clock.clone())
             .retries(0)
+            .start_page(START_PAGE)
             .observer(move |event: &Event| events.lock().expect("events").push(event.clone()))
     }
 
@@ -122,6 +124,11 @@ impl World {
         let found = capture(broker, &request).await.expect("everything holds");
         found.confirm().await.expect("a consent");
         tenant
+    }
+
+    /// The partner is invited by a link.
+    pub async fn invite(&self, broker: &Broker) -> SentInvitation {
+        broker.partner(self.contoso).invite(self.account()).await.expect("an invitation")
     }
 
     /// A flow for the partner, up to the callback that its administrator's browser makes.
@@ -189,6 +196,28 @@ pub async fn accept(pending: &PendingConsent, user: &User) -> Request<Bytes> {
 
 pub async fn capture(broker: &Broker, request: &Request<Bytes>) -> Result<Found, Error> {
     broker.capture_consent(Callback::from_request(request)?).await
+}
+
+/// What a link ends with.
+pub fn token_of(sent: &SentInvitation) -> String {
+    sent.link().path().rsplit('/').next().expect("a path").to_owned()
+}
+
+/// Presses the button of an invitation's start page in a browser without cookies.
+pub async fn start(broker: &Broker, sent: &SentInvitation) -> Result<PendingConsent, Error> {
+    broker.begin_invited(&token_of(sent), &http::HeaderMap::new()).await
+}
+
+/// The headers of a browser that holds the flow's cookie.
+pub fn cookies_of(pending: &PendingConsent) -> http::HeaderMap {
+    let cookie = pending.browser_key().set_cookie();
+    let pair = cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
+    http::HeaderMap::from_iter([(http::header::COOKIE, pair.parse().expect("a header"))])
+}
+
+/// Begins by the invitation, signs in and comes back.
+pub async fn answer(broker: &Broker, sent: &SentInvitation, user: &User) -> Request<Bytes> {
+    accept(&start(broker, sent).await.expect("a flow"), user).await
 }
 
 /// The refusal, or a panic that shows what came instead.

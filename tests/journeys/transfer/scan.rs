@@ -57,9 +57,10 @@ async fn a_damaged_record_of_any_kind_is_named_and_stops_nothing() {
     let pending = broker.partner(world.contoso).request_consent(world.account());
     let request = accept(&pending.await.expect("a flow"), &world.admin).await;
     capture(&broker, &request).await.expect("it waits");
+    world.invite(&broker).await;
     let rows = all(&world, &store).await;
     let kinds: BTreeSet<Kind> = rows.iter().map(|row| row.key.kind()).collect();
-    let needed = [Kind::Consent, Kind::Pending, Kind::Found, Kind::PartnerKey];
+    let needed = [Kind::Consent, Kind::Pending, Kind::Found, Kind::Invitation, Kind::PartnerKey];
     assert!(needed.iter().all(|kind| kinds.contains(kind)));
     for row in rows {
         let mut bytes = row.entry.sealed.as_bytes().to_vec();
