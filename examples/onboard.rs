@@ -1,9 +1,9 @@
-//! Onboards a partner, from a link to a token.
+//! Onboards a partner, from an invitation to a token.
 //!
 //! Without settings everything runs here: an emulated Entra and Partner Center, a panel on a
 //! loopback port, an administrator's browser, a SQLite store in a fresh folder.
 //!
-//! With settings it onboards a real partner and prints the link to open:
+//! With settings it invites a real partner and prints the link to send:
 //!
 //! ```text
 //! CPV_HOME_TENANT      the vendor's own tenant
@@ -81,17 +81,19 @@ async fn onboard_on_the_emulator() -> Outcome<()> {
     let key = LocalKey::generate("2026-11")?.to_base64();
     let open = async || -> Outcome<Broker> {
         let keys = KeyRing::new(LocalKey::from_base64("2026-11", key.expose())?);
-        Ok(Broker::builder(app.clone(), Sqlite::open(&folder).await?, keys).build().await?)
+        let builder = Broker::builder(app.clone(), Sqlite::open(&folder).await?, keys);
+        Ok(builder.start_page(&start_page(app.redirect_uri())).build().await?)
     };
     let broker = open().await?;
     step("store", "SQLite, sealed, in a fresh folder");
 
     let account = AccountId::new("example-account")?;
-    let (panel, mut confirmed) = Panel::new(broker.clone(), account, Some(contoso));
-    let start = Url::parse(&redirect)?.join("start")?;
+    let sent = broker.partner(contoso).invite(account).await?;
+    step("invitation", sent.invitation().id());
+    let (panel, mut confirmed) = Panel::new(broker.clone());
     let server =
         tokio::spawn(axum::serve(listener, panel.routes(app.redirect_uri())).into_future());
-    walk(&start, &admin).await?;
+    walk(sent.link(), &admin).await?;
     show(&confirmed.recv().await.ok_or("the panel ended")?);
     server.abort();
 
@@ -105,18 +107,24 @@ async fn onboard_on_the_emulator() -> Outcome<()> {
     Ok(())
 }
 
-/// What the administrator does: opens the link, signs in, proves a second factor, consents, confirms.
-async fn walk(start: &Url, admin: &User) -> Outcome<()> {
+/// What the administrator does: opens the link, presses its button, signs in, proves a second factor,
+/// consents, confirms.
+async fn walk(link: &Url, admin: &User) -> Outcome<()> {
     let mut browser = Browser::new();
-    let reply = browser.send(http_get(start)?).await?;
+    for _ in 0..3 {
+        browser.send(http_get(link)?).await?; // as often as anybody likes: a mail scanner, too
+    }
+    let press = axum::http::Request::post(link.as_str()).body(Bytes::new())?;
+    let reply = browser.send(press).await?;
     let authorize = Url::parse(reply.headers()[LOCATION].to_str()?)?;
-    step("link opened", start);
+    step("link opened", "thrice, and its button pressed once");
     let callback = browser.consent(&authorize, admin).await?;
     step("signed in", format!("{}, second factor proven, consent given", admin.name));
     let reply = browser.send(callback).await?;
     let page = text(&reply)?;
     let action = page.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let action = start.join(action.ok_or_else(|| format!("no confirmation page: {page}"))?)?;
+    let action =
+        link.join("..")?.join(action.ok_or_else(|| format!("no confirmation page: {page}"))?)?;
     let confirm = axum::http::Request::post(action.as_str()).body(Bytes::new())?;
     let reply = browser.send(confirm).await?;
     if !reply.status().is_success() {
@@ -133,17 +141,22 @@ fn text(reply: &axum::http::Response<Bytes>) -> Outcome<&str> {
 async fn onboard_for_real(settings: Settings) -> Outcome<()> {
     let Settings { app, account, key, store: folder, listen, partner } = settings;
     let store = Sqlite::open(&folder).await?;
-    let broker = Broker::builder(app.clone(), store, KeyRing::new(key)).build().await?;
-    if let Some(partner) = partner {
-        broker.partner(partner).consent().await?; // a damaged record is noticed here
-    }
+    let broker = Broker::builder(app.clone(), store, KeyRing::new(key));
+    let broker = broker.start_page(&start_page(app.redirect_uri())).build().await?;
+    let sent = match partner {
+        Some(partner) => {
+            broker.partner(partner).consent().await?; // a damaged record is noticed here
+            broker.partner(partner).invite(account).await?
+        }
+        None => broker.first_invitation(account).await?,
+    };
     let listener = TcpListener::bind(&listen).await;
     let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
     step("listening on", listener.local_addr()?);
-    let redirect = app.redirect_uri();
-    let (panel, mut confirmed) = Panel::new(broker.clone(), account, partner);
-    let server = tokio::spawn(axum::serve(listener, panel.routes(redirect)).into_future());
-    step("open this link", redirect.join("start")?);
+    let (panel, mut confirmed) = Panel::new(broker.clone());
+    let routes = panel.routes(app.redirect_uri());
+    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    step("send this link", sent.link());
     let consent = tokio::select! {
         consent = confirmed.recv() => consent.ok_or("the panel ended")?,
         _ = tokio::signal::ctrl_c() => return Err("interrupted before anybody confirmed".into()),
@@ -183,22 +196,16 @@ fn step(what: &str, result: impl std::fmt::Display) {
     println!("{what:>15}  {result}");
 }
 
-/// Three pages: start, callback, confirmation.
+/// Three pages: invitation, callback, confirmation.
 struct Panel {
     broker: Broker,
-    partner: Option<TenantId>,
-    account: AccountId,
     confirmed: mpsc::Sender<Consent>,
 }
 
 impl Panel {
-    fn new(
-        broker: Broker,
-        account: AccountId,
-        partner: Option<TenantId>,
-    ) -> (Arc<Self>, mpsc::Receiver<Consent>) {
+    fn new(broker: Broker) -> (Arc<Self>, mpsc::Receiver<Consent>) {
         let (confirmed, receiver) = mpsc::channel(1);
-        (Arc::new(Self { broker, partner, account, confirmed }), receiver)
+        (Arc::new(Self { broker, confirmed }), receiver)
     }
 
     /// Beside the redirect address, so that a TLS proxy needs to know one path only.
@@ -206,21 +213,41 @@ impl Panel {
         let callback = redirect.path();
         let beside = callback.rsplit_once('/').map_or("", |(folder, _)| folder);
         Router::new()
-            .route(&format!("{beside}/start"), get(start))
+            .route(&format!("{beside}/invited/{{token}}"), get(invitation).post(start))
             .route(callback, get(callback_page).post(callback_page))
             .route(&format!("{beside}/confirm/{{id}}"), post(confirm))
             .with_state(self.clone())
     }
 }
 
-/// The authorize URL is made in the browser that will come back, and tied to it by a cookie.
-async fn start(State(panel): State<Arc<Panel>>) -> Response<Body> {
-    let account = panel.account.clone();
-    let pending = match panel.partner {
-        Some(partner) => panel.broker.partner(partner).request_consent(account).await,
-        None => panel.broker.first_consent(account).await,
+/// Where links lead to.
+fn start_page(redirect: &Url) -> String {
+    redirect.join("invited").expect("a path beside another").into()
+}
+
+/// Who receives the power comes first. Nothing is written, however often it is read.
+async fn invitation(State(panel): State<Arc<Panel>>, Path(token): Path<String>) -> Response<Body> {
+    let invitation = match panel.broker.open_invitation(&token).await {
+        Ok(invitation) => invitation,
+        Err(error) => return refusal(&error),
     };
-    match pending {
+    let asked = invitation.partner().map_or("your tenant".to_owned(), |t| format!("tenant {t}"));
+    let text = format!(
+        "<p>The account <b>{}</b> asks to act for <b>{asked}</b>.</p><p>Permissions: {}.</p>\
+         <form method=\"post\"><button>Sign in and consent</button></form>",
+        escape(invitation.account().as_str()),
+        escape(&invitation.scopes().to_string()),
+    );
+    page(StatusCode::OK, text)
+}
+
+/// The authorize URL is made in the browser that will come back, and tied to it by a cookie.
+async fn start(
+    State(panel): State<Arc<Panel>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    match panel.broker.begin_invited(&token, &headers).await {
         Err(error) => refusal(&error),
         Ok(pending) => {
             let mut reply = page(StatusCode::SEE_OTHER, "");
@@ -371,9 +398,6 @@ impl Settings {
         let app = parsed("CPV_REDIRECT_URI", |redirect| {
             AppRegistration::new(cloud.clone(), home, client_id, credential.clone(), redirect)
         })?;
-        if app.redirect_uri().path().ends_with("/start") {
-            return Err("CPV_REDIRECT_URI: its last part is \"start\", which is the link's".into());
-        }
         let environment = parsed("CPV_ENVIRONMENT", |text| match text {
             "" | "production" => Ok(Environment::Production),
             "sandbox" => Ok(Environment::Sandbox),
