@@ -26,16 +26,18 @@ fn stretch() -> impl Strategy<Value = Stretch> {
     (rates, lengths, late).prop_map(|(rate, length, late)| Stretch { rate, length, late })
 }
 
-/// Everything that leaves when more wait than may go, with the rate at that moment.
-fn departures(stretches: &[Stretch]) -> Vec<(Duration, Rate)> {
+/// Everything that leaves when more wait than may go, and from when on which rate held.
+fn departures(stretches: &[Stretch]) -> (Vec<Duration>, Vec<(Duration, Rate)>) {
     let (mut cadence, mut now, mut left) = (Cadence::default(), SECOND, Vec::new());
+    let mut rates = Vec::new();
     for stretch in stretches {
         let end = now + stretch.length;
+        rates.push((now, stretch.rate));
         cadence.allow(stretch.rate, Duration::MAX, now);
         let mut late = stretch.late.iter().cycle();
         while now < end {
             match cadence.go(now) {
-                Ok(()) => left.push((now, stretch.rate)),
+                Ok(()) => left.push(now),
                 Err(None) => break,
                 // A change wakes whoever waits.
                 Err(Some(wait)) => now = end.min(now + wait + *late.next().expect("a cycle")),
@@ -43,7 +45,14 @@ fn departures(stretches: &[Stretch]) -> Vec<(Duration, Rate)> {
         }
         now = now.max(end);
     }
-    left
+    (left, rates)
+}
+
+/// The highest rate that held at some time from `begin` to `end`.
+fn highest(rates: &[(Duration, Rate)], begin: Duration, end: Duration) -> u64 {
+    let untils = rates.iter().skip(1).map(|(from, _)| *from).chain([Duration::MAX]);
+    let held = rates.iter().zip(untils).filter(|((from, _), until)| *from < end && begin < *until);
+    held.map(|((_, rate), _)| rate.0).max().unwrap_or(0)
 }
 
 proptest! {
@@ -51,11 +60,11 @@ proptest! {
     /// within it allows.
     #[test]
     fn no_second_has_more_than_its_rate(stretches in prop::collection::vec(stretch(), 1..6)) {
-        let left = departures(&stretches);
-        for (from, (begin, _)) in left.iter().enumerate() {
-            let within: Vec<_> =
-                left[from..].iter().take_while(|(at, _)| *at < *begin + SECOND).collect();
-            let highest = within.iter().map(|(_, rate)| rate.0).max().unwrap_or(0);
+        let (left, rates) = departures(&stretches);
+        for (from, begin) in left.iter().enumerate() {
+            let end = *begin + SECOND;
+            let within: Vec<_> = left[from..].iter().take_while(|at| **at < end).collect();
+            let highest = highest(&rates, *begin, end);
             prop_assert!(within.len() as u64 <= highest.div_ceil(THOUSAND), "{within:?}");
         }
     }
@@ -65,7 +74,7 @@ proptest! {
     fn a_rate_is_used(per_second in 1..500_u32, late in 0..=20_u64) {
         let late = vec![Duration::from_millis(late)];
         let stretch = Stretch { rate: rate(per_second), length: 10 * SECOND, late };
-        let (left, most) = (departures(&[stretch]).len(), 10 * per_second as usize);
+        let (left, most) = (departures(&[stretch]).0.len(), 10 * per_second as usize);
         prop_assert!(left * 100 >= most * 97, "{left} of {most}");
     }
 
