@@ -16,6 +16,7 @@
 //!  doors       emulator                 imports only invalid, clock, tenant, secret, registration,
 //!                                       and cloud to name its own addresses
 //!              metrics                  turns events into counters
+//!              web                      the pages from an invitation to a consent
 //!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
 //!              lasting │ receipts │ casebook │ circuit │ guard │ invitation │ onboarding │
@@ -49,6 +50,8 @@ pub mod emulator;
 pub mod measure;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use broker::{Broker, BrokerBuilder};
 pub use doctor::Doctor;
@@ -131,4 +134,6 @@ mod guides {
     struct Emulator;
     #[doc = include_str!("../docs/registration.md")]
     struct Registration;
+    #[doc = include_str!("../docs/web.md")]
+    struct Web;
 }

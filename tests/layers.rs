@@ -84,6 +84,7 @@ const ORDER: &[&str] = &[
     "partner",
     "doctor",
     "metrics",
+    "web",
     "measure",
 ];
 
@@ -211,7 +212,7 @@ fn room(path: &str) -> Option<String> {
         let listed = second.filter(|second| EMULATOR.contains(&second.as_str()));
         return Some(listed.unwrap_or_else(|| first.to_owned()));
     }
-    const FILES: [&str; 6] = ["error", "broker", "partner", "doctor", "metrics", "measure"];
+    const FILES: [&str; 7] = ["error", "broker", "partner", "doctor", "metrics", "web", "measure"];
     FILES.contains(&first).then(|| first.to_owned())
 }
 

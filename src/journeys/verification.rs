@@ -25,6 +25,7 @@ use crate::transport::pace::Urgency;
 
 pub use check::{Aspect, Check, Finding, Verdict, Verification};
 pub use fleet::{Unverified, Verified, VerifyAll};
+pub(crate) use roles::powerful as powerful_roles;
 
 /// The inspector of one broker. Clones share everything.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 mod credentials;
 mod diagnosis;
 mod doctor;
+mod door;
 mod exchange;
 mod freezing;
 mod hand_out;

@@ -16,11 +16,16 @@ use crate::model::event::Event;
 use crate::model::invitation::{
     Claim, Invitation, InvitationId, InvitedFlow, LiveFlow, SentInvitation, StoredInvitation, Terms,
 };
+use crate::model::registration::AppRegistration;
 use crate::model::tenant::AccountId;
 use crate::protocol::authorization::Cookies;
 use crate::storage::store::StoreError;
 
 impl Onboarding {
+    pub(crate) fn app(&self) -> &AppRegistration {
+        &self.0.app
+    }
+
     pub(crate) fn book(&self) -> &Book {
         &self.0.book
     }

@@ -5,7 +5,7 @@
 //! Sales agent) are groups and no directory roles.
 
 /// The roles among these template ids that are too powerful, by the names that people see.
-pub(super) fn powerful<'a>(ids: &'a [String]) -> impl Iterator<Item = &'static str> + use<'a> {
+pub(crate) fn powerful<'a>(ids: &'a [String]) -> impl Iterator<Item = &'static str> + use<'a> {
     let has = |id: &str| ids.iter().any(|own| own.eq_ignore_ascii_case(id));
     POWERFUL.iter().filter(move |(id, _)| has(id)).map(|(_, name)| *name)
 }

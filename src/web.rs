@@ -1,0 +1,254 @@
+//! The front door as pages: from an invitation's link to a confirmed consent (feature `web`).
+//!
+//! One function leads from a request to a reply, [`WebDoor::answer`], for whatever serves your panel;
+//! [`WebDoor::router`] is the same for axum. The pages load nothing from elsewhere, need no script, and
+//! may be neither framed nor stored. What is done, is done by a POST of one's own page.
+
+use bytes::Bytes;
+use http::header::{ALLOW, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::broker::Broker;
+use crate::error::Error;
+use crate::journeys::onboarding::{Found, FoundId};
+use crate::model::invalid::Invalid;
+use crate::model::policy::Refused;
+use crate::protocol::authorization::{Callback, ResponseMode};
+
+mod brand;
+mod english;
+mod korean;
+mod language;
+mod origin;
+mod pages;
+mod phrase;
+mod problem;
+mod reply;
+
+pub use self::brand::Brand;
+pub use self::language::Language;
+pub use self::phrase::{Phrase, Problem};
+
+use self::origin::Site;
+use self::pages::Pages;
+use self::reply::Headers;
+
+/// The pages of one broker. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct WebDoor {
+    broker: Broker,
+    brand: Brand,
+    languages: Vec<Language>,
+    mode: ResponseMode,
+    site: Site,
+    headers: Headers,
+}
+
+impl WebDoor {
+    /// The door of this broker, in English and in Korean. The redirect address of its registration
+    /// ends with `/callback`, and its [start page](crate::BrokerBuilder::start_page) lies beside it
+    /// and ends with `/invited`.
+    ///
+    /// # Errors
+    /// [`Invalid`] when they are elsewhere.
+    pub fn new(broker: Broker, brand: Brand) -> Result<Self, Invalid> {
+        let app = broker.onboarding.app();
+        let site = Site::of(app.redirect_uri(), broker.onboarding.book().start_page.as_ref())?;
+        let headers = Headers::new(app.cloud().login(), brand.logo());
+        let languages = vec![Language::ENGLISH, Language::KOREAN];
+        Ok(Self { broker, brand, languages, mode: ResponseMode::default(), site, headers })
+    }
+
+    /// In these languages: the first where a browser asks for none of them. What a table leaves out
+    /// is said in English.
+    #[must_use]
+    pub fn languages(mut self, languages: impl IntoIterator<Item = Language>) -> Self {
+        let languages: Vec<_> = languages.into_iter().collect();
+        if !languages.is_empty() {
+            self.languages = languages;
+        }
+        self
+    }
+
+    /// How Entra's answer comes back; by form post, unless said otherwise.
+    #[must_use]
+    pub const fn response_mode(mut self, mode: ResponseMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The same as [`answer`](Self::answer) for axum: nest it where the redirect address says, as in
+    /// `Router::new().nest("/consent", door.router())`.
+    pub fn router(self) -> axum::Router {
+        axum::Router::new().fallback(serve).with_state(self)
+    }
+
+    /// Answers a request to one of the pages, whatever their path begins with. The host reads the
+    /// body, and should stop at 16 KiB.
+    ///
+    /// It never fails: what goes wrong is a page that says what happened and whose turn it is, and an
+    /// event for your observer.
+    pub async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let language = Language::wanted(&self.languages, request.headers());
+        let style = self.site.path("/style.css");
+        let pages = Pages::new(&self.brand, language, &style);
+        let mut response = self.reply(&request, &pages).await;
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Bytes::new();
+        }
+        self.headers.seal(&mut response);
+        response
+    }
+
+    async fn reply(&self, request: &Request<Bytes>, pages: &Pages<'_>) -> Response<Bytes> {
+        let Some(room) = Room::of(request.uri().path()) else { return pages.lost() };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let acts = request.method() == Method::POST;
+        let done = match room {
+            Room::Invited(token) if reads => self.invited(token, pages).await,
+            Room::Invited(token) if acts => self.begin(token, request.headers(), pages).await,
+            Room::Callback if request.method() == Method::HEAD => return not_allowed("GET, POST"),
+            Room::Callback => self.callback(request).await,
+            Room::Found(id) if reads => self.found(id, request.headers(), pages).await,
+            Room::Found(id) if acts => self.decide(id, request, pages).await,
+            Room::Done if reads => Ok(pages.done()),
+            Room::Declined if reads => Ok(pages.declined()),
+            Room::Style if reads => Ok(pages.style()),
+            Room::Invited(_) | Room::Found(_) => return not_allowed("GET, HEAD, POST"),
+            Room::Done | Room::Declined | Room::Style => return not_allowed("GET, HEAD"),
+        };
+        done.unwrap_or_else(|error| pages.problem(&error))
+    }
+
+    /// Reads only, so that a mail scanner may open the link as often as it likes.
+    async fn invited(&self, token: &str, pages: &Pages<'_>) -> Result<Response<Bytes>, Error> {
+        Ok(pages.invitation(&self.broker.open_invitation(token).await?))
+    }
+
+    async fn begin(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        pages: &Pages<'_>,
+    ) -> Result<Response<Bytes>, Error> {
+        if !self.site.sent(headers) {
+            return Ok(pages.foreign());
+        }
+        let pending = self.broker.begin_invited(token, headers).answered_by(self.mode).await?;
+        let mut response = reply::see_other(pending.authorize_url().as_str());
+        response.headers_mut().insert(SET_COOKIE, pending.browser_key().set_cookie());
+        Ok(response)
+    }
+
+    /// Leads to an address of its own, so that to reload the page is not to send the code again.
+    async fn callback(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        let found = self.broker.capture_consent(Callback::from_request(request)?).await?;
+        Ok(reply::see_other(&self.site.path(&format!("/found/{}", found.id()))))
+    }
+
+    async fn found(
+        &self,
+        id: &str,
+        headers: &HeaderMap,
+        pages: &Pages<'_>,
+    ) -> Result<Response<Bytes>, Error> {
+        Ok(pages.confirmation(&self.find(id, headers).await?))
+    }
+
+    async fn decide(
+        &self,
+        id: &str,
+        request: &Request<Bytes>,
+        pages: &Pages<'_>,
+    ) -> Result<Response<Bytes>, Error> {
+        if !self.site.sent(request.headers()) {
+            return Ok(pages.foreign());
+        }
+        let found = self.find(id, request.headers()).await?;
+        match request.body().as_ref() {
+            b"answer=confirm" => {
+                found.confirm().await?;
+                Ok(reply::see_other(&self.site.path("/done")))
+            }
+            b"answer=decline" => {
+                found.decline().await?;
+                Ok(reply::see_other(&self.site.path("/declined")))
+            }
+            _ => Ok(pages.foreign()),
+        }
+    }
+
+    async fn find(&self, id: &str, headers: &HeaderMap) -> Result<Found, Error> {
+        let id = FoundId::parse(id).map_err(|_| Refused::NothingToConfirm)?;
+        self.broker.found(&id, headers).await
+    }
+}
+
+/// What a path leads to, whatever it begins with.
+#[derive(Debug, PartialEq, Eq)]
+enum Room<'p> {
+    Invited(&'p str),
+    Callback,
+    Found(&'p str),
+    Done,
+    Declined,
+    Style,
+}
+
+impl<'p> Room<'p> {
+    fn of(path: &'p str) -> Option<Self> {
+        let mut parts = path.rsplit('/');
+        let last = parts.next().filter(|last| !last.is_empty())?;
+        match (parts.next(), last) {
+            (Some("invited"), token) => Some(Self::Invited(token)),
+            (Some("found"), id) => Some(Self::Found(id)),
+            (_, "callback") => Some(Self::Callback),
+            (_, "done") => Some(Self::Done),
+            (_, "declined") => Some(Self::Declined),
+            (_, "style.css") => Some(Self::Style),
+            _ => None,
+        }
+    }
+}
+
+fn not_allowed(methods: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+async fn serve(
+    axum::extract::State(door): axum::extract::State<WebDoor>,
+    request: axum::extract::Request,
+) -> Response<axum::body::Body> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, LONGEST_BODY).await else {
+        let mut response = Response::new(axum::body::Body::empty());
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        return response;
+    };
+    door.answer(Request::from_parts(head, body)).await.map(axum::body::Body::from)
+}
+
+/// A callback is some two KiB long.
+const LONGEST_BODY: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_a_room_wherever_the_door_stands() {
+        for front in ["", "/consent", "/a/b"] {
+            let at = |rest: &str| format!("{front}{rest}");
+            assert_eq!(Room::of(&at("/invited/x.y")), Some(Room::Invited("x.y")));
+            assert_eq!(Room::of(&at("/found/t.f")), Some(Room::Found("t.f")));
+            assert_eq!(Room::of(&at("/callback")), Some(Room::Callback));
+            assert_eq!(Room::of(&at("/style.css")), Some(Room::Style));
+            for lost in ["", "/", "/invited", "/invited/", "/found/", "/callback/", "/other"] {
+                assert_eq!(Room::of(&at(lost)), None, "{front}{lost}");
+            }
+        }
+    }
+}

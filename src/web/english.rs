@@ -1,0 +1,208 @@
+//! The pages in English.
+
+use super::phrase::{Phrase, Problem};
+
+pub(super) const fn says(phrase: Phrase) -> &'static str {
+    match phrase {
+        Phrase::InvitationTitle => "{panel} asks for your organization’s consent",
+        Phrase::InvitationText => {
+            "You were invited to let {panel} work in your organization’s name at Microsoft. Nothing \
+             is given before you confirm it on the last page."
+        }
+        Phrase::Receives => "Who receives the power",
+        Phrase::Account => "Account at {panel}",
+        Phrase::Inviter => "Invited by",
+        Phrase::Verified => "verified by {panel}",
+        Phrase::Unverified => "not verified: they call themselves so",
+        Phrase::Gives => "Who gives it",
+        Phrase::Tenant => "Microsoft tenant",
+        Phrase::AnyTenant => "that of whoever signs in",
+        Phrase::User => "User",
+        Phrase::Unnamed => "without a name",
+        Phrase::Roles => "Administrator roles",
+        Phrase::RolesUnknown => "not known",
+        Phrase::RolesNone => "none",
+        Phrase::RolesPlain => "some, none of them too powerful",
+        Phrase::RolesPowerful => {
+            "{roles}. That is more than this needs: a service account of its own, with less power, \
+             is safer."
+        }
+        Phrase::GuestPerhaps => "It could not be seen whether this user is a guest.",
+        Phrase::Permissions => "What {panel} may do in this user’s name",
+        Phrase::Application => "Application",
+        Phrase::SecondFactor => "Second factor",
+        Phrase::ProvenByPartnerCenter => "proven, says Partner Center",
+        Phrase::ProvenByToken => "proven by Microsoft’s signed answer",
+        Phrase::NotProven => "not proven",
+        Phrase::Policy => "Rules of {panel}",
+        Phrase::PolicyAccepts => "met",
+        Phrase::GoodUntil => "This page is good until {time}.",
+        Phrase::BeginText => {
+            "You sign in at Microsoft, with a second factor, agree there, and come back here to \
+             confirm. Use the account that is meant for this, best a service account of its own."
+        }
+        Phrase::Begin => "Continue to Microsoft",
+        Phrase::ConfirmTitle => "Is this what you want?",
+        Phrase::ConfirmText => {
+            "Check first who receives the power. You can take it back at any time, at Microsoft or \
+             at {panel}."
+        }
+        Phrase::OtherStands => {
+            "{standing} has consented for this organization before. Only {panel} can put another \
+             user in their place: ask them."
+        }
+        Phrase::Confirm => "Yes, give consent",
+        Phrase::Decline => "No, give nothing",
+        Phrase::DoneTitle => "The consent is given",
+        Phrase::DoneText => "{panel} can work for your organization now. You may close this page.",
+        Phrase::DeclinedTitle => "Nothing was given",
+        Phrase::DeclinedText => {
+            "What was found is erased here. At Microsoft your organization may still list the \
+             application: an administrator can remove it under “Enterprise applications”. The \
+             invitation works until it expires, should you change your mind."
+        }
+        Phrase::Home => "Back to {panel}",
+        Phrase::Turn => "Who acts now",
+        Phrase::TurnYours => "You.",
+        Phrase::TurnAdministrator => "An administrator of your organization.",
+        Phrase::TurnPanel => "{panel}: tell them what you see here.",
+        Phrase::TurnNobody => "Nobody: it passes. Try again in a minute.",
+        Phrase::Reference => "For support",
+        Phrase::Title(problem) => title(problem),
+        Phrase::Text(problem) => text(problem),
+    }
+}
+
+const fn title(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Lost => "There is no such page",
+        Problem::Foreign => "Press the button on the page itself",
+        Problem::WrongAnswer => "This answer fits nothing that you began here",
+        Problem::AlreadyAnswered => "This step is done already",
+        Problem::TooLate => "That took too long",
+        Problem::OtherBrowser => "This browser did not begin it",
+        Problem::Declined => "You said no at Microsoft",
+        Problem::NeedsAdministrator => "An administrator must approve first",
+        Problem::WrongTenant => "Another organization signed in",
+        Problem::VendorsOwn => "This is {panel}’s own organization",
+        Problem::PersonalAccount => "This is a personal account",
+        Problem::GuestAccount => "This is a guest account",
+        Problem::NoSecondFactor => "There was no second factor",
+        Problem::SecondFactorUnknown => "The second factor could not be proven",
+        Problem::SignInTooOld => "The sign-in was too long ago",
+        Problem::PermissionsMissing => "Permissions are missing",
+        Problem::PermissionsBeyond => "More was granted than asked for",
+        Problem::BoundElsewhere => "Your organization belongs to another account",
+        Problem::OtherUser => "Another user’s consent stands",
+        Problem::WeakerProof => "The consent that stands is the better one",
+        Problem::OlderConsent => "A newer consent stands",
+        Problem::Withdrawn => "The consent was withdrawn",
+        Problem::InvitationUnknown => "There is no invitation at this link",
+        Problem::InvitationReplaced => "There is a newer link",
+        Problem::InvitationExpired => "The invitation has expired",
+        Problem::InvitationRevoked => "The invitation was taken back",
+        Problem::InvitationSpent => "The invitation was used",
+        Problem::InvitationExhausted => "The link was tried too often",
+        Problem::InvitationOutgrown => "The invitation is out of date",
+        Problem::OtherInvitee => "Another user was invited",
+        Problem::BegunAnew => "You began again in this browser",
+        Problem::NothingToConfirm => "There is nothing left to confirm",
+        Problem::TryAgain => "Not just now",
+        Problem::MicrosoftRefused => "Microsoft refused",
+        Problem::PanelsFault => "{panel} has to mend something",
+    }
+}
+
+const fn text(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Lost => "Open the link from your invitation.",
+        Problem::Foreign => {
+            "The request came from another page, or from a browser that does not say where it came \
+             from. Nothing was done. Open the link from your invitation, and press its button."
+        }
+        Problem::WrongAnswer => "Nothing was given. Open the link from your invitation again.",
+        Problem::AlreadyAnswered => {
+            "The page was reloaded, or the back button was used. Nothing was done twice. Open the \
+             link from your invitation again to go on."
+        }
+        Problem::TooLate => {
+            "Half an hour is the most between the start and the sign-in. Nothing was given. Open \
+             the link from your invitation again."
+        }
+        Problem::OtherBrowser => {
+            "Begin and end in the same browser, and let it keep the cookie of this site: it shows \
+             that it was you who began. Nothing was given. Open the link again, in this browser."
+        }
+        Problem::Declined => "Nothing was given. The invitation still works.",
+        Problem::NeedsAdministrator => {
+            "Your organization lets only administrators approve applications. Ask one to open the \
+             link, or to approve the application for the organization. The invitation still works."
+        }
+        Problem::WrongTenant => {
+            "The invitation is for tenant {expected}; the account belongs to {found}. Nothing was \
+             given. Open the link again and choose an account of the right organization."
+        }
+        Problem::VendorsOwn => "Sign in with an account of the organization that was invited.",
+        Problem::PersonalAccount => "Sign in with a work account of the organization.",
+        Problem::GuestAccount => {
+            "A guest cannot give this consent. Sign in with an account that belongs to the \
+             organization itself."
+        }
+        Problem::NoSecondFactor => {
+            "Microsoft demands multi-factor authentication for this. Set it up for the account, \
+             sign in with it, and open the link again."
+        }
+        Problem::SecondFactorUnknown => {
+            "Microsoft did not say whether a second factor was used. See that the account uses \
+             multi-factor authentication and may use Partner Center, and try again."
+        }
+        Problem::SignInTooOld => "Open the link again and sign in anew.",
+        Problem::PermissionsMissing => {
+            "Not granted: {scopes}. Nothing was given. Open the link again and agree to all that is \
+             asked for; if you cannot, ask an administrator."
+        }
+        Problem::PermissionsBeyond => {
+            "Granted beyond what was asked for: {scopes}. Nothing was taken. Tell {panel}."
+        }
+        Problem::BoundElsewhere => {
+            "At {panel} another account works for your organization. Nothing was given. If that is \
+             wrong, tell {panel}."
+        }
+        Problem::OtherUser => "Only {panel} can put another user in their place. Nothing changed.",
+        Problem::WeakerProof => {
+            "The consent that stands was given with a stronger proof of the second factor. Nothing \
+             changed. Sign in with the same proof to replace it."
+        }
+        Problem::OlderConsent => "It was given after you signed in here. Nothing changed.",
+        Problem::Withdrawn => {
+            "Since you began, the consent of your organization was withdrawn. Nothing was given. \
+             Ask for a new invitation."
+        }
+        Problem::InvitationUnknown => {
+            "Check that the whole link was copied. It may be long over: ask for a new one."
+        }
+        Problem::InvitationReplaced => "Look for the newer mail: its link works.",
+        Problem::InvitationExpired => "Ask for a new one.",
+        Problem::InvitationRevoked => "If you did not expect that, ask who invited you.",
+        Problem::InvitationSpent => {
+            "A consent was confirmed by it. If that was you, all is done. If it was not, tell \
+             {panel} at once."
+        }
+        Problem::InvitationExhausted => "It can be begun by ten times. Ask for a new one.",
+        Problem::InvitationOutgrown => {
+            "{panel} asks for more by now than the invitation said: {scopes}. Ask for a new one."
+        }
+        Problem::OtherInvitee => {
+            "The invitation is for one user, and another signed in. Nothing was given. Open the \
+             link again and choose the account that was invited."
+        }
+        Problem::BegunAnew => "Only the last try counts. Go on there, or open the link again.",
+        Problem::NothingToConfirm => {
+            "It was answered, or its ten minutes are over. If you have not confirmed, nothing was \
+             given: open the link from your invitation again."
+        }
+        Problem::TryAgain => "Microsoft, or {panel}, is busy. Nothing was lost.",
+        Problem::MicrosoftRefused => "Nothing was given.",
+        Problem::PanelsFault => "Nothing was given. It is no fault of yours.",
+    }
+}

@@ -1,0 +1,216 @@
+//! The pages in Korean.
+
+use super::phrase::{Phrase, Problem};
+
+pub(super) const fn says(phrase: Phrase) -> &'static str {
+    match phrase {
+        Phrase::InvitationTitle => "{panel}에서 귀 조직의 동의를 요청합니다",
+        Phrase::InvitationText => {
+            "{panel}이(가) Microsoft에서 귀 조직을 대신해 작업할 수 있도록 허용해 달라는 초대입니다. \
+             마지막 페이지에서 확인하기 전에는 어떤 권한도 부여되지 않습니다."
+        }
+        Phrase::Receives => "권한을 받는 쪽",
+        Phrase::Account => "{panel} 계정",
+        Phrase::Inviter => "초대한 사람",
+        Phrase::Verified => "{panel}에서 확인함",
+        Phrase::Unverified => "확인되지 않음: 본인이 밝힌 이름입니다",
+        Phrase::Gives => "권한을 주는 쪽",
+        Phrase::Tenant => "Microsoft 테넌트",
+        Phrase::AnyTenant => "로그인하는 사람의 테넌트",
+        Phrase::User => "사용자",
+        Phrase::Unnamed => "이름 없음",
+        Phrase::Roles => "관리자 역할",
+        Phrase::RolesUnknown => "알 수 없음",
+        Phrase::RolesNone => "없음",
+        Phrase::RolesPlain => "있음(과도한 역할은 없음)",
+        Phrase::RolesPowerful => {
+            "{roles}. 필요 이상으로 강력한 역할입니다. 권한이 더 적은 전용 서비스 계정을 쓰는 것이 \
+             안전합니다."
+        }
+        Phrase::GuestPerhaps => "이 사용자가 게스트인지 확인할 수 없었습니다.",
+        Phrase::Permissions => "{panel}이(가) 이 사용자의 이름으로 할 수 있는 일",
+        Phrase::Application => "애플리케이션",
+        Phrase::SecondFactor => "다단계 인증",
+        Phrase::ProvenByPartnerCenter => "파트너 센터에서 확인됨",
+        Phrase::ProvenByToken => "Microsoft의 서명된 응답으로 확인됨",
+        Phrase::NotProven => "확인되지 않음",
+        Phrase::Policy => "{panel}의 규칙",
+        Phrase::PolicyAccepts => "충족함",
+        Phrase::GoodUntil => "이 페이지는 {time}까지 유효합니다.",
+        Phrase::BeginText => {
+            "Microsoft에서 다단계 인증으로 로그인하고 동의한 뒤, 이곳으로 돌아와 확인합니다. 이 용도로 \
+             정해 둔 계정을 사용하십시오. 전용 서비스 계정이 가장 좋습니다."
+        }
+        Phrase::Begin => "Microsoft로 계속",
+        Phrase::ConfirmTitle => "이대로 진행할까요?",
+        Phrase::ConfirmText => {
+            "먼저 누가 권한을 받는지 확인하십시오. 권한은 Microsoft 또는 {panel}에서 언제든지 거둘 수 \
+             있습니다."
+        }
+        Phrase::OtherStands => {
+            "이 조직에는 이미 {standing}의 동의가 있습니다. 다른 사용자로 바꾸는 일은 {panel}에서만 할 \
+             수 있으니 문의하십시오."
+        }
+        Phrase::Confirm => "예, 동의합니다",
+        Phrase::Decline => "아니요, 동의하지 않습니다",
+        Phrase::DoneTitle => "동의가 완료되었습니다",
+        Phrase::DoneText => {
+            "이제 {panel}이(가) 귀 조직을 위해 작업할 수 있습니다. 이 페이지를 닫아도 됩니다."
+        }
+        Phrase::DeclinedTitle => "아무 권한도 부여되지 않았습니다",
+        Phrase::DeclinedText => {
+            "이곳에 보관하던 내용은 지웠습니다. Microsoft에는 애플리케이션이 귀 조직의 목록에 남아 있을 \
+             수 있으며, 관리자가 “엔터프라이즈 애플리케이션”에서 제거할 수 있습니다. 마음이 바뀌면 \
+             초대가 만료되기 전까지 다시 사용할 수 있습니다."
+        }
+        Phrase::Home => "{panel}(으)로 돌아가기",
+        Phrase::Turn => "다음에 할 사람",
+        Phrase::TurnYours => "귀하입니다.",
+        Phrase::TurnAdministrator => "귀 조직의 관리자입니다.",
+        Phrase::TurnPanel => "{panel}입니다. 이 화면의 내용을 알려 주십시오.",
+        Phrase::TurnNobody => "아무도 없습니다. 곧 해결되니 1분 뒤에 다시 시도하십시오.",
+        Phrase::Reference => "지원 문의용 정보",
+        Phrase::Title(problem) => title(problem),
+        Phrase::Text(problem) => text(problem),
+    }
+}
+
+const fn title(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Lost => "없는 페이지입니다",
+        Problem::Foreign => "페이지에 있는 버튼을 직접 누르십시오",
+        Problem::WrongAnswer => "이곳에서 시작한 적이 없는 응답입니다",
+        Problem::AlreadyAnswered => "이미 끝난 단계입니다",
+        Problem::TooLate => "시간이 너무 오래 걸렸습니다",
+        Problem::OtherBrowser => "이 브라우저에서 시작하지 않았습니다",
+        Problem::Declined => "Microsoft에서 거부하셨습니다",
+        Problem::NeedsAdministrator => "먼저 관리자의 승인이 필요합니다",
+        Problem::WrongTenant => "다른 조직으로 로그인했습니다",
+        Problem::VendorsOwn => "{panel} 자신의 조직입니다",
+        Problem::PersonalAccount => "개인 계정입니다",
+        Problem::GuestAccount => "게스트 계정입니다",
+        Problem::NoSecondFactor => "다단계 인증을 사용하지 않았습니다",
+        Problem::SecondFactorUnknown => "다단계 인증을 확인할 수 없습니다",
+        Problem::SignInTooOld => "로그인한 지 너무 오래되었습니다",
+        Problem::PermissionsMissing => "권한이 부족합니다",
+        Problem::PermissionsBeyond => "요청한 것보다 많은 권한이 부여되었습니다",
+        Problem::BoundElsewhere => "귀 조직은 다른 계정에 속해 있습니다",
+        Problem::OtherUser => "다른 사용자의 동의가 있습니다",
+        Problem::WeakerProof => "기존 동의가 더 확실합니다",
+        Problem::OlderConsent => "더 새로운 동의가 있습니다",
+        Problem::Withdrawn => "동의가 철회되었습니다",
+        Problem::InvitationUnknown => "이 링크에는 초대가 없습니다",
+        Problem::InvitationReplaced => "더 새로운 링크가 있습니다",
+        Problem::InvitationExpired => "초대가 만료되었습니다",
+        Problem::InvitationRevoked => "초대가 취소되었습니다",
+        Problem::InvitationSpent => "이미 사용한 초대입니다",
+        Problem::InvitationExhausted => "링크를 너무 여러 번 시도했습니다",
+        Problem::InvitationOutgrown => "오래된 초대입니다",
+        Problem::OtherInvitee => "다른 사용자가 초대되었습니다",
+        Problem::BegunAnew => "이 브라우저에서 다시 시작하셨습니다",
+        Problem::NothingToConfirm => "확인할 내용이 남아 있지 않습니다",
+        Problem::TryAgain => "지금은 할 수 없습니다",
+        Problem::MicrosoftRefused => "Microsoft에서 거부했습니다",
+        Problem::PanelsFault => "{panel}에서 고쳐야 할 문제가 있습니다",
+    }
+}
+
+const fn text(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Lost => "초대에 있는 링크를 여십시오.",
+        Problem::Foreign => {
+            "다른 페이지에서 보낸 요청이거나, 브라우저가 출처를 밝히지 않았습니다. 아무 일도 하지 \
+             않았습니다. 초대 링크를 열고 그 페이지의 버튼을 누르십시오."
+        }
+        Problem::WrongAnswer => "아무 권한도 부여되지 않았습니다. 초대 링크를 다시 여십시오.",
+        Problem::AlreadyAnswered => {
+            "페이지를 새로 고쳤거나 뒤로 가기를 눌렀습니다. 두 번 처리된 것은 없습니다. 계속하려면 초대 \
+             링크를 다시 여십시오."
+        }
+        Problem::TooLate => {
+            "시작부터 로그인까지 최대 30분입니다. 아무 권한도 부여되지 않았습니다. 초대 링크를 다시 \
+             여십시오."
+        }
+        Problem::OtherBrowser => {
+            "같은 브라우저에서 시작하고 끝내야 하며, 이 사이트의 쿠키를 허용해야 합니다. 쿠키는 시작한 \
+             사람이 귀하임을 보여 줍니다. 아무 권한도 부여되지 않았습니다. 이 브라우저에서 링크를 다시 \
+             여십시오."
+        }
+        Problem::Declined => "아무 권한도 부여되지 않았습니다. 초대는 아직 유효합니다.",
+        Problem::NeedsAdministrator => {
+            "귀 조직에서는 관리자만 애플리케이션을 승인할 수 있습니다. 관리자에게 이 링크를 열거나 조직 \
+             전체에 애플리케이션을 승인해 달라고 요청하십시오. 초대는 아직 유효합니다."
+        }
+        Problem::WrongTenant => {
+            "초대는 테넌트 {expected}에 대한 것이지만, 로그인한 계정은 {found}에 속합니다. 아무 권한도 \
+             부여되지 않았습니다. 링크를 다시 열고 올바른 조직의 계정을 선택하십시오."
+        }
+        Problem::VendorsOwn => "초대받은 조직의 계정으로 로그인하십시오.",
+        Problem::PersonalAccount => "조직의 회사 계정으로 로그인하십시오.",
+        Problem::GuestAccount => {
+            "게스트는 동의할 수 없습니다. 그 조직에 직접 속한 계정으로 로그인하십시오."
+        }
+        Problem::NoSecondFactor => {
+            "Microsoft에서는 이 작업에 다단계 인증을 요구합니다. 계정에 다단계 인증을 설정하고 그것으로 \
+             로그인한 뒤 링크를 다시 여십시오."
+        }
+        Problem::SecondFactorUnknown => {
+            "Microsoft에서 다단계 인증 여부를 알려 주지 않았습니다. 계정이 다단계 인증을 사용하고 파트너 \
+             센터를 쓸 수 있는지 확인한 뒤 다시 시도하십시오."
+        }
+        Problem::SignInTooOld => "링크를 다시 열고 새로 로그인하십시오.",
+        Problem::PermissionsMissing => {
+            "부여되지 않은 권한: {scopes}. 아무 권한도 부여되지 않았습니다. 링크를 다시 열고 요청된 권한에 \
+             모두 동의하십시오. 할 수 없다면 관리자에게 요청하십시오."
+        }
+        Problem::PermissionsBeyond => {
+            "요청한 것 이상으로 부여된 권한: {scopes}. 아무것도 받지 않았습니다. {panel}에 알려 주십시오."
+        }
+        Problem::BoundElsewhere => {
+            "{panel}에서는 다른 계정이 귀 조직을 맡고 있습니다. 아무 권한도 부여되지 않았습니다. 잘못된 \
+             것이라면 {panel}에 알려 주십시오."
+        }
+        Problem::OtherUser => {
+            "다른 사용자로 바꾸는 일은 {panel}에서만 할 수 있습니다. 바뀐 것은 없습니다."
+        }
+        Problem::WeakerProof => {
+            "기존 동의는 다단계 인증이 더 확실하게 증명되었습니다. 바뀐 것은 없습니다. 바꾸려면 같은 \
+             방법으로 로그인하십시오."
+        }
+        Problem::OlderConsent => {
+            "귀하가 로그인한 뒤에 새로운 동의가 이루어졌습니다. 바뀐 것은 없습니다."
+        }
+        Problem::Withdrawn => {
+            "시작하신 뒤에 귀 조직의 동의가 철회되었습니다. 아무 권한도 부여되지 않았습니다. 새 초대를 \
+             요청하십시오."
+        }
+        Problem::InvitationUnknown => {
+            "링크 전체를 복사했는지 확인하십시오. 오래전에 끝난 초대일 수도 있으니 새 초대를 요청하십시오."
+        }
+        Problem::InvitationReplaced => {
+            "더 최근에 받은 메일을 찾으십시오. 그 링크를 쓸 수 있습니다."
+        }
+        Problem::InvitationExpired => "새 초대를 요청하십시오.",
+        Problem::InvitationRevoked => "예상하지 못한 일이라면 초대한 사람에게 문의하십시오.",
+        Problem::InvitationSpent => {
+            "이 초대로 이미 동의가 확인되었습니다. 본인이 하셨다면 모두 끝난 것입니다. 아니라면 즉시 \
+             {panel}에 알려 주십시오."
+        }
+        Problem::InvitationExhausted => "열 번까지 시작할 수 있습니다. 새 초대를 요청하십시오.",
+        Problem::InvitationOutgrown => {
+            "{panel}에서 초대에 적힌 것보다 많은 권한을 요청하고 있습니다: {scopes}. 새 초대를 요청하십시오."
+        }
+        Problem::OtherInvitee => {
+            "특정 사용자를 위한 초대인데 다른 사용자가 로그인했습니다. 아무 권한도 부여되지 않았습니다. \
+             링크를 다시 열고 초대받은 계정을 선택하십시오."
+        }
+        Problem::BegunAnew => "마지막 시도만 유효합니다. 그곳에서 계속하거나 링크를 다시 여십시오.",
+        Problem::NothingToConfirm => {
+            "이미 답하셨거나 10분이 지났습니다. 확인하지 않으셨다면 아무 권한도 부여되지 않았습니다. 초대 \
+             링크를 다시 여십시오."
+        }
+        Problem::TryAgain => "Microsoft 또는 {panel}이(가) 바쁩니다. 잃어버린 것은 없습니다.",
+        Problem::MicrosoftRefused => "아무 권한도 부여되지 않았습니다.",
+        Problem::PanelsFault => "아무 권한도 부여되지 않았습니다. 귀하의 잘못이 아닙니다.",
+    }
+}

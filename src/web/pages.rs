@@ -1,0 +1,324 @@
+//! The pages themselves.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, VARY};
+use http::{HeaderValue, Response, StatusCode};
+use maud::{DOCTYPE, Markup, html};
+use x509_cert::der::DateTime;
+
+use super::brand::Brand;
+use super::language::Language;
+use super::phrase::{Phrase, Problem};
+use crate::error::Error;
+use crate::journeys::onboarding::Found;
+use crate::journeys::verification::powerful_roles;
+use crate::model::consent::{ConsentingUser, Guest};
+use crate::model::invitation::{Invitation, ShownName};
+use crate::model::mfa::{MfaFinding, MfaSource};
+use crate::model::policy::Refused;
+use crate::model::scope::Scopes;
+use crate::model::tenant::AccountId;
+
+/// The pages as one person sees them.
+pub(super) struct Pages<'d> {
+    brand: &'d Brand,
+    language: Language,
+    /// Where the style lies.
+    style: &'d str,
+}
+
+impl<'d> Pages<'d> {
+    pub(super) const fn new(brand: &'d Brand, language: Language, style: &'d str) -> Self {
+        Self { brand, language, style }
+    }
+
+    /// What an invitation asks for, and a button that begins.
+    pub(super) fn invitation(&self, invitation: &Invitation) -> Response<Bytes> {
+        let body = html! {
+            p { (self.says(Phrase::InvitationText)) }
+            (self.receives(invitation.account(), Some(invitation)))
+            h2 { (self.says(Phrase::Gives)) }
+            dl {
+                dt { (self.says(Phrase::Tenant)) }
+                dd {
+                    @match invitation.partner() {
+                        Some(partner) => code { (partner) },
+                        None => (self.says(Phrase::AnyTenant)),
+                    }
+                }
+                @if let Some(user) = invitation.user() {
+                    dt { (self.says(Phrase::User)) }
+                    dd { code { (user) } }
+                }
+            }
+            (self.permissions(invitation.scopes()))
+            dl {
+                dt { (self.says(Phrase::Application)) }
+                dd { code { (invitation.application()) } }
+            }
+            p { (self.says(Phrase::BeginText)) }
+            form method="post" { button { (self.says(Phrase::Begin)) } }
+            (self.good_until(invitation.expires_at()))
+        };
+        self.page(StatusCode::OK, Phrase::InvitationTitle, &body)
+    }
+
+    /// Who gives what to whom, before it counts: who receives it first.
+    pub(super) fn confirmation(&self, found: &Found) -> Response<Bytes> {
+        let body = html! {
+            p { (self.says(Phrase::ConfirmText)) }
+            (self.receives(found.account(), found.invitation()))
+            h2 { (self.says(Phrase::Gives)) }
+            dl {
+                dt { (self.says(Phrase::Tenant)) }
+                dd { code { (found.tenant()) } }
+                (self.user(found.user()))
+                dt { (self.says(Phrase::SecondFactor)) }
+                dd { (self.proof(found.mfa())) }
+                dt { (self.says(Phrase::Policy)) }
+                dd { (self.says(Phrase::PolicyAccepts)) }
+            }
+            (self.permissions(found.scopes()))
+            (self.answers(found))
+            (self.good_until(found.expires_at()))
+        };
+        self.page(StatusCode::OK, Phrase::ConfirmTitle, &body)
+    }
+
+    pub(super) fn done(&self) -> Response<Bytes> {
+        let body = html! { p { (self.says(Phrase::DoneText)) } (self.home()) };
+        self.page(StatusCode::OK, Phrase::DoneTitle, &body)
+    }
+
+    pub(super) fn declined(&self) -> Response<Bytes> {
+        let body = html! { p { (self.says(Phrase::DeclinedText)) } (self.home()) };
+        self.page(StatusCode::OK, Phrase::DeclinedTitle, &body)
+    }
+
+    pub(super) fn lost(&self) -> Response<Bytes> {
+        self.explain(Problem::Lost, &[], None)
+    }
+
+    pub(super) fn foreign(&self) -> Response<Bytes> {
+        self.explain(Problem::Foreign, &[], None)
+    }
+
+    /// What happened, whose turn it is, and what support will ask for.
+    pub(super) fn problem(&self, error: &Error) -> Response<Bytes> {
+        let mut facts = Vec::new();
+        match error {
+            Error::Refused(Refused::OtherTenant { expected, found }) => {
+                facts = vec![("expected", expected.to_string()), ("found", found.to_string())];
+            }
+            Error::Refused(
+                Refused::ScopesMissing(scopes)
+                | Refused::ScopesBeyond(scopes)
+                | Refused::InvitationOutgrown(scopes),
+            ) => facts = vec![("scopes", scopes.to_string())],
+            _ => {}
+        }
+        self.explain(Problem::of(error), &facts, reference(error))
+    }
+
+    pub(super) fn style(&self) -> Response<Bytes> {
+        let text = STYLE.replace("ACCENT", self.brand.accent());
+        let mut response = Response::new(Bytes::from(text));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+        response
+    }
+
+    fn explain(
+        &self,
+        problem: Problem,
+        facts: &[(&str, String)],
+        reference: Option<String>,
+    ) -> Response<Bytes> {
+        let body = html! {
+            p role="alert" { (self.says_of(Phrase::Text(problem), facts)) }
+            h2 { (self.says(Phrase::Turn)) }
+            p { (self.says(problem.turn())) }
+            @if let Some(reference) = reference {
+                dl { dt { (self.says(Phrase::Reference)) } dd { code { (reference) } } }
+            }
+            (self.home())
+        };
+        self.page(problem.status(), Phrase::Title(problem), &body)
+    }
+
+    fn receives(&self, account: &AccountId, invitation: Option<&Invitation>) -> Markup {
+        html! {
+            h2 { (self.says(Phrase::Receives)) }
+            dl {
+                dt { (self.says(Phrase::Account)) }
+                dd {
+                    @match invitation.and_then(Invitation::account_name) {
+                        Some(name) => (self.name(name)),
+                        None => code { (account) },
+                    }
+                }
+                @if let Some(inviter) = invitation.and_then(Invitation::inviter) {
+                    dt { (self.says(Phrase::Inviter)) }
+                    dd { (self.name(inviter)) }
+                }
+            }
+        }
+    }
+
+    fn name(&self, name: &ShownName) -> Markup {
+        let (class, vouched) = match name.is_verified() {
+            true => ("verified", Phrase::Verified),
+            false => ("unverified", Phrase::Unverified),
+        };
+        html! { bdi { (name.name()) } " " span class=(class) { (self.says(vouched)) } }
+    }
+
+    fn user(&self, user: &ConsentingUser) -> Markup {
+        html! {
+            dt { (self.says(Phrase::User)) }
+            dd {
+                @match user.name() {
+                    Some(name) => bdi { (name) },
+                    None => (self.says(Phrase::Unnamed)),
+                }
+                " " code { (user.id()) }
+                @if user.guest() != Guest::No { p .warning { (self.says(Phrase::GuestPerhaps)) } }
+            }
+            dt { (self.says(Phrase::Roles)) }
+            dd { (self.roles(user.roles())) }
+        }
+    }
+
+    fn roles(&self, roles: Option<&[String]>) -> Markup {
+        let Some(roles) = roles else { return html! { (self.says(Phrase::RolesUnknown)) } };
+        let powerful: Vec<_> = powerful_roles(roles).collect();
+        if powerful.is_empty() {
+            let plain = if roles.is_empty() { Phrase::RolesNone } else { Phrase::RolesPlain };
+            return html! { (self.says(plain)) };
+        }
+        let facts = [("roles", powerful.join(", "))];
+        html! { span .warning { (self.says_of(Phrase::RolesPowerful, &facts)) } }
+    }
+
+    fn proof(&self, mfa: &MfaFinding) -> Markup {
+        let Some(proof) = mfa.proof() else { return html! { (self.says(Phrase::NotProven)) } };
+        let by = match proof.source() {
+            MfaSource::PartnerCenter => Phrase::ProvenByPartnerCenter,
+            _ => Phrase::ProvenByToken,
+        };
+        html! { (self.says(by)) " · " (moment(proof.signed_in().latest())) }
+    }
+
+    fn permissions(&self, scopes: &Scopes) -> Markup {
+        html! {
+            h2 { (self.says(Phrase::Permissions)) }
+            ul { @for scope in scopes.iter() { li { code { (scope) } } } }
+        }
+    }
+
+    fn answers(&self, found: &Found) -> Markup {
+        html! {
+            form method="post" {
+                @match found.replaces() {
+                    None => button name="answer" value="confirm" { (self.says(Phrase::Confirm)) },
+                    Some(standing) => p .warning {
+                        (self.says_of(Phrase::OtherStands, &[("standing", standing.to_string())]))
+                    },
+                }
+                button .quiet name="answer" value="decline" { (self.says(Phrase::Decline)) }
+            }
+        }
+    }
+
+    fn good_until(&self, time: SystemTime) -> Markup {
+        let text = self.says_of(Phrase::GoodUntil, &[("time", moment(time))]);
+        html! { p { small { (text) } } }
+    }
+
+    fn home(&self) -> Markup {
+        html! {
+            @if let Some(home) = self.brand.home() {
+                p { a href=(home) rel="noreferrer" { (self.says(Phrase::Home)) } }
+            }
+        }
+    }
+
+    fn says(&self, phrase: Phrase) -> String {
+        self.says_of(phrase, &[])
+    }
+
+    /// What is filled in is filled in once: a name cannot bring braces of its own.
+    fn says_of(&self, phrase: Phrase, facts: &[(&str, String)]) -> String {
+        let (mut said, mut rest) = (String::new(), self.language.says(phrase));
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            said.push_str(before);
+            match facts.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => said.push_str(value),
+                None if name == "panel" => said.push_str(self.brand.panel()),
+                None => {}
+            }
+            rest = after;
+        }
+        said.push_str(rest);
+        said
+    }
+
+    fn page(&self, status: StatusCode, title: Phrase, body: &Markup) -> Response<Bytes> {
+        let title = self.says(title);
+        let page = html! {
+            (DOCTYPE)
+            html lang=(self.language.tag()) dir=(self.language.direction()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="robots" content="noindex";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) " – " (self.brand.panel()) }
+                    link rel="stylesheet" href=(self.style);
+                }
+                body {
+                    header {
+                        @if let Some(logo) = self.brand.logo() {
+                            img src=(logo) alt="" height="40";
+                        }
+                        span { (self.brand.panel()) }
+                    }
+                    main { h1 { (title) } (body) }
+                }
+            }
+        };
+        let mut response = Response::new(Bytes::from(page.into_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
+        headers.insert(VARY, HeaderValue::from_static("accept-language"));
+        response
+    }
+}
+
+/// What support asks for: numbers and ids, and no text of others.
+fn reference(error: &Error) -> Option<String> {
+    let Error::Entra { error, .. } = error else { return None };
+    let number = error.number().map(|number| format!("AADSTS{number}"));
+    let parts = [number, error.correlation_id().map(str::to_owned)];
+    let known: Vec<_> = parts.into_iter().flatten().collect();
+    (!known.is_empty()).then(|| known.join(" · "))
+}
+
+/// In universal time, read the same everywhere.
+fn moment(time: SystemTime) -> String {
+    DateTime::from_system_time(time).map_or_else(
+        |_| "–".to_owned(),
+        |at| {
+            let (hour, minute) = (at.hour(), at.minutes());
+            format!("{}-{:02}-{:02} {hour:02}:{minute:02} UTC", at.year(), at.month(), at.day())
+        },
+    )
+}
+
+const STYLE: &str = include_str!("style.css");
