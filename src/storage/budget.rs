@@ -160,7 +160,9 @@ impl Budget {
                 ticket = &mut ticket => return ticket,
                 () = self.0.clock.sleep(pause) => {}
             }
-            self.0.tell_short(self.0.clock.monotonic().saturating_sub(came));
+            if self.0.pace.is_open() {
+                self.0.tell_short(self.0.clock.monotonic().saturating_sub(came));
+            }
             pause = QUIET;
         }
     }

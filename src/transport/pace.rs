@@ -170,6 +170,11 @@ impl Pace {
         self.changed.notify_waiters();
     }
 
+    /// Whether anything was allowed so far: before that it is no shortage that people wait.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.cadence().spaced.is_zero()
+    }
+
     /// How many wait for somebody's sake.
     pub(crate) fn waiting(&self) -> usize {
         let queues = &self.queues[..Urgency::Spare as usize];

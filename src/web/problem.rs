@@ -46,6 +46,7 @@ impl Problem {
             Refused::WeakerProof(_) => Self::WeakerProof,
             Refused::OlderToken(_) => Self::OlderConsent,
             Refused::Withdrawn(_) => Self::Withdrawn,
+            Refused::StillNamed(_) => Self::PanelsFault,
             Refused::InvitationUnknown => Self::InvitationUnknown,
             Refused::InvitationReplaced => Self::InvitationReplaced,
             Refused::InvitationExpired => Self::InvitationExpired,

@@ -227,7 +227,7 @@ impl Desk {
     }
 
     /// Whether so many fail that this consent's state is left as it is. It rests in memory then, as it
-    /// would by its state.
+    /// would by its state, and it is nobody's turn.
     pub(super) fn holds_back(&self, consent: &Consent, next: &Consent, cause: Cause) -> bool {
         let leaves = std::mem::discriminant(&consent.state) != std::mem::discriminant(&next.state);
         match self.manners.fleet.fails(consent.partner, consent.generation, leaves) {
@@ -237,7 +237,7 @@ impl Desk {
                 self.observers.tell(&Event::FleetHeld { leaving, of, cause });
             }
         }
-        self.manners.held.strike(consent.partner, cause);
+        self.manners.held.strike(consent.partner, Cause::Transient);
         true
     }
 }

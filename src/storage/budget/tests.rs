@@ -190,7 +190,11 @@ async fn a_record_that_is_lost_or_does_not_open_is_written_anew() {
 async fn who_waits_for_long_is_told_of_and_not_every_time() {
     let fleet = Fleet::new();
     let process = Process::start(&fleet, "one").await;
-    let waits: Vec<_> = (0..3).map(|_| greedy(&process.budget)).collect();
+    let early = greedy(&process.budget);
+    fleet.pass(2 * SECOND).await;
+    early.0.abort();
+    assert!(process.events.lock().expect("no panic").is_empty(), "its start is no shortage");
+    let waits: Vec<_> = (0..16).map(|_| greedy(&process.budget)).collect();
     fleet.pass(4 * SECOND).await;
     waits.iter().for_each(|(sender, _)| sender.abort());
     let events = process.events.lock().expect("no panic").clone();
