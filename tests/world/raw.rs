@@ -15,6 +15,21 @@ pub struct Row {
     pub revision: i64,
 }
 
+/// Waits until the last handle of a store is closed: then the logs of both files are empty, and gone.
+pub async fn closed(folder: &Path) {
+    let store = cpv_consent::store::Sqlite::open(folder).await.expect("a store");
+    store.close().await.expect("nothing stands in the way");
+    while has_logs(folder) {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn has_logs(folder: &Path) -> bool {
+    let files = fs::read_dir(folder).expect("a folder").flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    names.into_iter().any(|name| name.ends_with("-wal") || name.ends_with("-shm"))
+}
+
 /// Every row of both files.
 pub fn rows(folder: &Path) -> Vec<Row> {
     let mut all = Vec::new();

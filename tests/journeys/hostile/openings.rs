@@ -11,7 +11,7 @@ use cpv_consent::store::{Postgres, Sqlite, Store, StoreError};
 use cpv_consent::{Broker, Error, KeyRing, LocalKey, Remedy};
 
 use crate::server::{self, Database};
-use crate::world::{MINUTE, World};
+use crate::world::{MINUTE, World, raw};
 
 const RECORDS: &str = "records.sqlite3";
 const PARTNER_KEYS: &str = "partner-keys.sqlite3";
@@ -70,22 +70,8 @@ async fn onboarded(world: &World) -> PathBuf {
     let broker = world.broker().await;
     world.onboard(&broker).await;
     broker.close(MINUTE).await;
-    closed(world).await;
+    raw::closed(&world.store_folder()).await;
     world.folder.path().canonicalize().expect("it is there")
-}
-
-/// Waits until the last handle is closed: then the logs of both files are empty, and gone.
-async fn closed(world: &World) {
-    world.store().await.close().await.expect("nothing stands in the way");
-    while has_logs(&world.store_folder()) {
-        tokio::task::yield_now().await;
-    }
-}
-
-fn has_logs(store: &Path) -> bool {
-    let files = fs::read_dir(store).expect("a folder").flatten();
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    names.into_iter().any(|name| name.ends_with("-wal") || name.ends_with("-shm"))
 }
 
 /// What is done to the files, the words of the refusal, and what undoes it.
@@ -152,7 +138,7 @@ async fn files_that_cannot_be_used_are_refused_each_in_its_own_words_and_left_as
     ] {
         let store = opened(&store).await.expect("a store");
         told.note(built(&world, store, ring(name)).await.expect_err(words), words);
-        closed(&world).await;
+        raw::closed(&world.store_folder()).await;
         assert_eq!(everything(&folder), before, "{words}");
     }
     world.broker().await.partner(world.contoso).consent().await.expect("readable").expect("there");

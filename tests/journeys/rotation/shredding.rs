@@ -36,7 +36,7 @@ async fn assert_serves(broker: &Broker, partner: TenantId) {
 /// Closes the store in order and copies the file of rows.
 async fn backup(world: &World, broker: Broker) -> Vec<u8> {
     broker.close(MINUTE).await;
-    world.store().await.close().await.expect("closed");
+    raw::closed(&world.store_folder()).await;
     fs::read(world.store_folder().join(RECORDS)).expect("the file of rows")
 }
 
