@@ -1,0 +1,213 @@
+//! A small panel: its partners with their states and deadlines, invitations, and the front door nested.
+//!
+//! Everything runs here, on an emulated Entra and Partner Center:
+//!
+//! ```text
+//! cargo run --example panel              serves until you stop it: open the address that it prints
+//! cargo run --example panel -- --walk    an administrator's browser goes the whole way, once
+//! ```
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use cpv_consent::emulator::{Browser, Emulator, User};
+use cpv_consent::store::Sqlite;
+use cpv_consent::web::{Brand, WebDoor};
+use cpv_consent::{AccountId, Broker, KeyRing, LocalKey, Resource, ShownName, TenantId};
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderMap, Request};
+use maud::{DOCTYPE, Markup, html};
+use tokio::net::TcpListener;
+use url::Url;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// What the panel knows of a partner: a host has this in its own database.
+struct Known {
+    name: &'static str,
+    tenant: TenantId,
+    /// Only here: on the emulator we know everybody's password.
+    admin: User,
+}
+
+struct Panel {
+    broker: Broker,
+    partners: Vec<Known>,
+}
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let walks = std::env::args().any(|argument| argument == "--walk");
+    let entra = Emulator::builder().start().await?;
+    let port = if walks { 0 } else { 8400 };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let address = format!("http://localhost:{}", listener.local_addr()?.port());
+
+    let app = entra.registration(&format!("{address}/consent/callback"))?;
+    let app = app.requesting(Resource::Graph, ["Directory.Read.All"])?;
+    entra.register(&app);
+    let folder = tempfile::tempdir()?;
+    let store = Sqlite::open(folder.path().canonicalize()?.join("consents")).await?;
+    let keys = KeyRing::new(LocalKey::generate("2026-11")?);
+    let broker = Broker::builder(app, store, keys)
+        .start_page(&format!("{address}/consent/invited"))
+        .build()
+        .await?;
+
+    let door = WebDoor::new(broker.clone(), Brand::new("Example Panel")?)?;
+    let panel = Arc::new(Panel { broker, partners: partners(&entra) });
+    let pages = Router::new()
+        .route("/", get(overview))
+        .route("/invite/{tenant}", post(invite))
+        .with_state(panel.clone())
+        .nest("/consent", door.router());
+    let serving = async move { axum::serve(listener, pages).await };
+
+    if walks {
+        tokio::spawn(serving);
+        return walk(&address, &panel).await;
+    }
+    println!("the panel: {address}/");
+    for Known { name, admin, .. } in &panel.partners {
+        println!("{name}: {} / {} / code {}", admin.name, admin.password, admin.code);
+    }
+    Ok(serving.await?)
+}
+
+fn partners(entra: &Emulator) -> Vec<Known> {
+    let add = |(name, domain): (&'static str, &str)| {
+        let tenant = entra.add_tenant(name);
+        Known { name, tenant, admin: entra.add_user(tenant, &format!("admin@{domain}")) }
+    };
+    let names = [("Contoso", "contoso.example"), ("Litware", "litware.example")];
+    names.into_iter().chain([("Tailspin", "tailspin.example")]).map(add).collect()
+}
+
+/// Every partner with its state, until when its consent lives, and what became of its invitation.
+async fn overview(State(panel): State<Arc<Panel>>) -> Result<Html<String>, StatusCode> {
+    let mut rows = Vec::new();
+    for partner in &panel.partners {
+        rows.push(row(&panel.broker, partner).await.map_err(|_| StatusCode::BAD_GATEWAY)?);
+    }
+    let body = html! {
+        table {
+            tr { th { "Partner" } th { "State" } th { "Good for" } th { "Invitation" } th {} }
+            @for row in rows { (row) }
+        }
+    };
+    Ok(page("Partners", &body))
+}
+
+async fn row(broker: &Broker, Known { name, tenant, .. }: &Known) -> Outcome<Markup> {
+    let consent = broker.partner(*tenant).consent().await?;
+    let state = consent.as_ref().map_or("not yet".to_owned(), |c| c.state().to_string());
+    let days = consent.as_ref().map(|consent| {
+        let left = consent.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        format!("{} days", left.as_secs() / 86_400)
+    });
+    let invitations = broker.invitations().of_partner(*tenant).page(1, None).await?;
+    let invitation = invitations.invitations().first().map(|one| one.status().to_string());
+    Ok(html! {
+        tr {
+            td { (name) }
+            td { (state) }
+            td { (days.unwrap_or_default()) }
+            td { (invitation.unwrap_or_default()) }
+            td { form method="post" action=(format!("/invite/{tenant}")) { button { "Invite" } } }
+        }
+    })
+}
+
+/// A panel of yours mails the link, and asks first who is signed in.
+async fn invite(
+    State(panel): State<Arc<Panel>>,
+    Path(tenant): Path<String>,
+) -> Result<Html<String>, StatusCode> {
+    let tenant = TenantId::parse(&tenant).map_err(|_| StatusCode::NOT_FOUND)?;
+    let known = panel.partners.iter().find(|known| known.tenant == tenant);
+    let name = known.ok_or(StatusCode::NOT_FOUND)?.name;
+    let link = link(&panel.broker, tenant, name).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let body = html! { p { "Mail this to " (name) ":" } p { a href=(link) { (link) } } };
+    Ok(page("Invited", &body))
+}
+
+async fn link(broker: &Broker, tenant: TenantId, name: &str) -> Outcome<Url> {
+    let account = AccountId::new(format!("account-of-{}", name.to_lowercase()))?;
+    let invitation = broker
+        .partner(tenant)
+        .invite(account)
+        .account_name(ShownName::verified(name)?)
+        .invited_by(ShownName::verified("Ann of Example Panel")?);
+    Ok(invitation.await?.link().clone())
+}
+
+fn page(title: &str, body: &Markup) -> Html<String> {
+    let style = "body{font:1rem/1.5 system-ui;max-width:50rem;margin:2rem auto}td,th{padding:.4rem 1rem;text-align:left}";
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { meta charset="utf-8"; title { (title) } style { (style) } }
+            body { h1 { (title) } (body) }
+        }
+    };
+    Html(page.into_string())
+}
+
+/// What an administrator does, by hand of an emulated browser.
+async fn walk(address: &str, panel: &Panel) -> Outcome {
+    let Known { name, tenant, admin } = &panel.partners[0];
+    let link = link(&panel.broker, *tenant, name).await?;
+    let mut browser = Browser::new();
+    let opened = browser.open(&link).await?;
+    println!("opened     {}: {}", opened.status(), heading(opened.body()));
+
+    let begun = browser.send(press(&link, &HeaderMap::new(), "")?).await?;
+    let cookie = begun.headers()[SET_COOKIE].to_str()?;
+    browser.keep_cookie(cookie);
+    let microsoft = Url::parse(begun.headers()[LOCATION].to_str()?)?;
+    let back = browser.consent(&microsoft, admin).await?;
+    let cookies = back.headers().clone();
+    let found = browser.send(back).await?;
+    let found = Url::parse(address)?.join(found.headers()[LOCATION].to_str()?)?;
+
+    let mut look = Request::get(found.as_str()).body(Bytes::new())?;
+    look.headers_mut().extend(cookies_of(&cookies));
+    let asked = browser.send(look).await?;
+    println!("found      {}: {}", asked.status(), heading(asked.body()));
+    let confirmed = browser.send(press(&found, &cookies, "answer=confirm")?).await?;
+    println!("confirmed  {}", confirmed.headers()[LOCATION].to_str()?);
+
+    let overview = browser.open(&Url::parse(address)?).await?;
+    let shown = String::from_utf8_lossy(overview.body()).contains("live");
+    println!(
+        "overview   {}: {name} is {}",
+        overview.status(),
+        if shown { "live" } else { "not there" }
+    );
+    if shown { Ok(()) } else { Err("the consent does not show".into()) }
+}
+
+/// The request of a button on a page of the panel's own.
+fn press(at: &Url, cookies: &HeaderMap, body: &'static str) -> Outcome<Request<Bytes>> {
+    let mut request = Request::post(at.as_str()).header("sec-fetch-site", "same-origin");
+    request.headers_mut().ok_or("headers")?.extend(cookies_of(cookies));
+    Ok(request.body(Bytes::from_static(body.as_bytes()))?)
+}
+
+fn cookies_of(headers: &HeaderMap) -> HeaderMap {
+    let cookie = headers.get(http::header::COOKIE).cloned();
+    cookie.into_iter().map(|cookie| (http::header::COOKIE, cookie)).collect()
+}
+
+fn heading(page: &[u8]) -> String {
+    let page = String::from_utf8_lossy(page);
+    let after = page.split("<h1>").nth(1).unwrap_or_default();
+    after.split("</h1>").next().unwrap_or_default().to_owned()
+}
