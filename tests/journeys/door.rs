@@ -112,7 +112,7 @@ async fn has_consent(world: &World, broker: &Broker) -> bool {
 
 #[tokio::test]
 async fn from_the_link_to_the_consent() {
-    //
+    //
     let (world, broker, door) = doors().await;
     let (sent, path) = invited(&world, &broker).await;
     let mut person = Person::new(&door);
@@ -154,7 +154,7 @@ async fn from_the_link_to_the_consent() {
 
 #[tokio::test]
 async fn no_other_page_and_no_other_browser_acts() {
-    // R-015, F-05
+    //
     let (world, broker, door) = doors().await;
     let (sent, path) = invited(&world, &broker).await;
     let mut person = Person::new(&door);
@@ -243,7 +243,7 @@ async fn another_users_consent_is_not_replaced_here() {
 
 #[tokio::test]
 async fn every_page_keeps_to_itself() {
-    //
+    //
     let (world, broker, door) = doors().await;
     let (_sent, path) = invited(&world, &broker).await;
     let mut person = Person::new(&door);
@@ -318,7 +318,24 @@ async fn it_speaks_the_browsers_language() {
 }
 
 #[tokio::test]
+async fn no_address_that_somebody_passes_along_is_followed() {
+    //
+    let (world, broker, door) = doors().await;
+    let (_sent, path) = invited(&world, &broker).await;
+    let mut person = Person::new(&door);
+    let found = person.find(&path, &world.admin).await;
+    let passed = |at: &str| format!("{at}?next=https://evil.example/&return_to=//evil.example");
+    for at in [path.as_str(), &found, "/consent/done", "/consent/declined", "/consent/invited/x"] {
+        let response = person.get(&passed(at)).await;
+        assert!(!text(&response).contains("evil") && !response.headers().contains_key(LOCATION));
+    }
+    let response = person.post(&passed(&found), "answer=confirm").await;
+    assert_eq!(location(&response), "/consent/done");
+}
+
+#[tokio::test]
 async fn over_axum_it_is_the_same_wherever_it_is_nested() {
+    //
     let (world, broker, door) = doors().await;
     let (_sent, path) = invited(&world, &broker).await;
     let panel = axum::Router::new().nest("/consent", door.router());
