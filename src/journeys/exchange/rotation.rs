@@ -39,7 +39,6 @@ impl Exchange {
     pub(super) async fn rotate(self, trip: Trip) -> Landing {
         let desk = &self.0;
         if let Some(token) = desk.shared(&trip).await {
-            desk.holds_up(&trip); // it was had by others
             return Ok(token);
         }
         desk.check_manners(&trip)?;
