@@ -253,7 +253,7 @@ async fn a_row_that_is_moved_to_another_cloud_does_not_open() {
 
 #[tokio::test]
 async fn a_flow_of_one_cloud_ends_in_no_other_and_the_other_host_gets_no_code() {
-    // the mix-up
+    // attack-mix-up
     let stage = Stage::new();
     let global = stage.broker(&Cloud::Global).await;
     for (cloud, login, _) in &HOSTS[1..] {

@@ -124,7 +124,7 @@ async fn keys_that_cannot_be_had_end_a_flow_in_passing_and_cached_ones_serve() {
 
 #[tokio::test]
 async fn no_address_is_taken_from_discovery() {
-    // F-32, R-078, R-079, R-144, oidcc-client-test-mtls-endpoint-aliases
+    // F-32, R-078, R-079, R-144, attack-ssrf, oidcc-client-test-mtls-endpoint-aliases
     let world = World::new().await;
     let evil = wiremock::MockServer::start().await;
     let document = serde_json::json!({

@@ -142,7 +142,7 @@ async fn a_wrong_key_beside_the_right_one_does_no_harm() {
 
 #[tokio::test]
 async fn ever_new_key_names_cost_one_more_look_and_keep_nobody_out() {
-    //
+    // attack-jwks-flood
     let stage = Stage::new().await;
     for number in 0..30 {
         let odd = move |mut good: Value| {

@@ -117,7 +117,7 @@ fn function(text: &str) -> Option<String> {
     plain.then(|| name.to_owned())
 }
 
-/// `R-015`, `F-12`, or the name of a module of the OpenID Foundation's suite.
+/// `R-015`, `F-12`, an attack, or the name of a module of the OpenID Foundation's suite.
 fn numbers(comment: &str) -> impl Iterator<Item = String> {
     let words = comment.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
     words.filter(|word| is_number(word)).map(str::to_owned)
@@ -127,7 +127,7 @@ fn is_number(word: &str) -> bool {
     let digits = word.strip_prefix("R-").or_else(|| word.strip_prefix("F-"));
     let counts = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let counted = digits.is_some_and(counts);
-    counted || word.starts_with("oidcc-") || word.starts_with("fapi2-")
+    counted || ["oidcc-", "fapi2-", "attack-"].iter().any(|named| word.starts_with(named))
 }
 
 #[test]
@@ -143,7 +143,7 @@ const NOTHING: usize = 0;
 #[ignore = "slow"]
 async fn above() {
     {
-        @ R-004: and F-05, or UTF-16
+        @ R-004: and F-05, or UTF-16, attack-here, an attack
         done();
     }
 }
@@ -180,6 +180,7 @@ proptest! {
             test("R-003", "above"),
             test("R-004", "above"),
             test("F-05", "above"),
+            test("attack-here", "above"),
             other("R-006"),
             other("oidcc-client-test-invalid-iss"),
             other("R-007"),

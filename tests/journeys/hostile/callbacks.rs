@@ -268,7 +268,7 @@ async fn a_denial_that_nobody_asked_for_ends_nobodys_flow() {
 
 #[tokio::test]
 async fn what_a_proxy_or_somebody_else_says_of_the_address_steers_nothing() {
-    // Entra takes the code with the registered address only
+    // attack-forged-headers: Entra takes the code with the registered address only
     let world = World::new().await;
     let broker = world.broker().await;
     for mode in [ResponseMode::FormPost, ResponseMode::Query] {

@@ -169,7 +169,7 @@ async fn an_older_row_put_back_does_not_make_a_spent_invitation_good_again() {
 
 #[tokio::test]
 async fn a_forwarded_invitation_is_not_for_another_tenant_or_user() {
-    //
+    // attack-forwarded-invitation
     let world = World::new().await;
     let broker = world.broker().await;
     let attacker = world.entra.add_tenant("Attacker");
@@ -197,7 +197,7 @@ async fn a_forwarded_invitation_is_not_for_another_tenant_or_user() {
 
 #[tokio::test]
 async fn the_reverse_of_consent_csrf_names_the_attackers_account() {
-    // the attacker's account, the victim's browser, the right administrator
+    // attack-reverse-csrf: the attacker's account, the victim's browser, the right administrator
     let world = World::new().await;
     let broker = world.broker().await;
     let request = broker.first_invitation(account("mallory"));

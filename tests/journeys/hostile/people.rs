@@ -13,7 +13,7 @@ async fn attacker(world: &World) -> (TenantId, cpv_consent::emulator::User) {
 
 #[tokio::test]
 async fn a_name_is_nobodys_identity() {
-    // nOAuth
+    // R-071, attack-noauth
     for claim in ["email", "preferred_username", "upn", "name", "unique_name"] {
         let world = World::new().await;
         let broker = world.broker().await;
@@ -60,7 +60,7 @@ async fn another_users_name_does_not_replace_a_consent() {
 
 #[tokio::test]
 async fn the_link_of_an_attackers_consent_binds_nobody_else() {
-    // the worst for a broker, and its reverse
+    // attack-consent-csrf, attack-reverse-csrf
     let world = World::new().await;
     let broker = world.broker().await;
     let (theirs, mallory) = attacker(&world).await;
@@ -86,7 +86,7 @@ async fn the_link_of_an_attackers_consent_binds_nobody_else() {
 
 #[tokio::test]
 async fn a_code_of_another_flow_is_worth_nothing() {
-    //
+    // R-035, attack-code-injection
     let world = World::new().await;
     let broker = world.broker().await;
     let (_, mallory) = attacker(&world).await;
@@ -122,7 +122,7 @@ async fn one_partners_consent_opens_no_customer_of_another() {
 
 #[tokio::test]
 async fn a_key_that_is_another_tenants_own_signs_for_nobody_else() {
-    // the published keys hold it, and it says whose it is
+    // attack-key-scope: the published keys hold it, and it says whose it is
     let world = World::new().await;
     let broker = world.broker().await;
     let (theirs, mallory) = attacker(&world).await;

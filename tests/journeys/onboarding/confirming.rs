@@ -124,7 +124,7 @@ async fn confirming_twice_is_confirming_once() {
 
 #[tokio::test]
 async fn another_users_consent_replaces_only_when_both_are_named() {
-    //
+    // R-032, attack-intern
     let world = World::new().await;
     let broker = world.broker().await;
     world.onboard(&broker).await;
