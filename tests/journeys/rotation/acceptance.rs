@@ -14,7 +14,7 @@ use cpv_consent::{
 use http::HeaderMap;
 
 use crate::server::{self, Database};
-use crate::world::{MINUTE, World, accept, account, capture, refused};
+use crate::world::{MINUTE, World, accept, account, capture, raw, refused};
 
 const RECORDS: &str = "records.sqlite3";
 
@@ -37,8 +37,7 @@ impl Place<'_> {
     /// Waits until the files of others are closed, and their logs are empty.
     async fn settle(&self) {
         if let Self::Files(folder) = self {
-            let store = Sqlite::open(folder).await.expect("a store");
-            store.close().await.expect("nothing stands in the way");
+            raw::closed(folder).await;
         }
     }
 
