@@ -100,7 +100,8 @@ pub(super) fn examiner(
         endpoint: speech.endpoint,
         authentication: ClientAuthentication::new(&app, clock.clone(), observers.clone()),
     });
-    Examiner { app, clock, stores, ledger, settings, speech }
+    let signer = parts.receipt_signer.clone();
+    Examiner { app, clock, stores, ledger, settings, signer, speech }
 }
 
 /// How the broker speaks.

@@ -18,6 +18,7 @@ use crate::model::registration::AppRegistration;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::TokenEndpoint;
 use crate::storage::ledger::{Ledger, Stores};
+use crate::storage::receipts::ReceiptSigner;
 use crate::transport::client_assertion::ClientAuthentication;
 use crate::transport::http::{HttpError, Wire};
 
@@ -33,6 +34,8 @@ pub(crate) struct Examiner {
     pub(crate) ledger: Ledger,
     /// What a broker would refuse to be built with.
     pub(crate) settings: Result<(), Invalid>,
+    /// Who signs receipts, where they are made.
+    pub(crate) signer: Option<Arc<dyn ReceiptSigner>>,
     pub(crate) speech: Result<Speech, HttpError>,
 }
 
@@ -59,6 +62,7 @@ impl Examiner {
         lines.extend(self.manifest(given));
         lines.extend(self.network().await);
         lines.extend(self.keys().await);
+        lines.extend(self.receipt_key().await);
         lines.extend(self.stores().await);
         for topic in [Topic::PartnerCenterRegistration, Topic::CpvEnrolment, Topic::Sovereignty] {
             lines.extend(self.beyond_reach(topic));

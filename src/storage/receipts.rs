@@ -15,6 +15,7 @@ use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
 use crate::storage::store::{Cursor, Kind, Selection};
 
+pub(crate) use self::key::signed_by;
 pub use self::key::{ReceiptKey, ReceiptKeys, ReceiptPublicKey, ReceiptSigner};
 
 /// A receipt as it is stored.

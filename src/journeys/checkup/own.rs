@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use crate::model::cloud::Cloud;
 use crate::storage::keyring::KeyError;
 use crate::storage::ledger::LedgerError;
+use crate::storage::receipts::signed_by;
 use crate::storage::store::{Kind, Store, Tried, Unkept, rehearse};
 
 impl Examiner {
@@ -27,6 +28,13 @@ impl Examiner {
             Err(LedgerError::Key { error, .. }) => Err(Trouble::Key(error)),
             _ => Ok(()),
         }
+    }
+
+    /// A made-up text is signed, and the signature fits.
+    pub(super) async fn receipt_key(&self) -> Option<CheckupLine> {
+        let signer = self.signer.as_deref()?;
+        let signed = signed_by(signer, &*self.clock, MADE_UP).await;
+        Some(CheckupLine::of(Topic::ReceiptKey, signed.map(drop).map_err(Trouble::ReceiptKey)))
     }
 
     pub(super) async fn stores(&self) -> Vec<CheckupLine> {
@@ -58,6 +66,8 @@ pub(super) const fn is_sovereign(cloud: &Cloud) -> bool {
     matches!(cloud, Cloud::UsGovernment | Cloud::UsGovernmentDod | Cloud::China)
 }
 
+/// No receipt: one is an object of JSON.
+const MADE_UP: &[u8] = b"a doctor has looked";
 const READ_ONLY: &str = "it answers, and was read only: it keeps consents alone, and a made-up one \
                          could be taken for a partner's; the first consent shows whether it can be \
                          written";

@@ -87,6 +87,8 @@ pub enum Topic {
     CredentialTaken,
     /// Whether the key ring seals, and opens what it sealed.
     Keys,
+    /// Whether who signs receipts does so with the key that it names, where receipts are made.
+    ReceiptKey,
     /// Whether the store keeps what is put there.
     Store,
     /// Whether the store for all but consents does, where there is one.
@@ -111,6 +113,7 @@ impl fmt::Display for Topic {
             Self::CredentialShown => "credential shown",
             Self::CredentialTaken => "credential taken",
             Self::Keys => "keys",
+            Self::ReceiptKey => "receipt key",
             Self::Store => "store",
             Self::WorkingStore => "working store",
             Self::PartnerCenterRegistration => "pc registration",

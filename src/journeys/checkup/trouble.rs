@@ -72,6 +72,9 @@ pub enum Trouble {
     /// The key ring does not do its work.
     #[error(transparent)]
     Key(KeyError),
+    /// Who signs receipts does not, or with another key than it names.
+    #[error(transparent)]
+    ReceiptKey(KeyError),
     /// The store does not do its work.
     #[error(transparent)]
     Store(StoreError),
@@ -93,6 +96,7 @@ impl Trouble {
             Self::Unreachable(error) => unreachable(error.fault()).to_owned(),
             Self::Refused(error) => refused(error.cause()).to_owned(),
             Self::Key(error) => key(error).to_owned(),
+            Self::ReceiptKey(error) => receipt_key(error).to_owned(),
             Self::Store(error) => store(error).to_owned(),
             trouble => trouble.plainly().to_owned(),
         }
@@ -162,6 +166,14 @@ const fn key(error: &KeyError) -> &'static str {
         KeyError::Forbidden { .. } => "let this application wrap and unwrap with the key",
         KeyError::Gone { .. } => "restore the key, or begin with another",
         _ => "mend the key's provider, or use another",
+    }
+}
+
+const fn receipt_key(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::Unavailable { .. } => "look whether who keeps the key can be reached",
+        KeyError::Forbidden { .. } => "let this application sign with the key",
+        _ => "sign with Ed25519, and by the key whose public half is named",
     }
 }
 

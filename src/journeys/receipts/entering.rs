@@ -12,9 +12,8 @@ use crate::model::event::Event;
 use crate::model::invalid::Invalid;
 use crate::model::receipt::{Chain, ConsentChange, Note, Personal, hex, unhex_all};
 use crate::model::tenant::TenantId;
-use crate::storage::keyring::{KeyError, bounded};
 use crate::storage::ledger::{Held, LedgerError, Part, plaintext};
-use crate::storage::receipts::{EntryRecord, ReceiptSigner};
+use crate::storage::receipts::{EntryRecord, ReceiptSigner, signed_by};
 use crate::storage::seal::{Damage, Sealed};
 use crate::storage::store::Selection;
 
@@ -186,16 +185,9 @@ impl Notary {
         Ok(text.entry(signed, &signature, person))
     }
 
-    /// Verified here, so that no chain is spoilt by a signer that is not what it says.
     async fn signature(&self, signer: &dyn ReceiptSigner, text: &str) -> Result<[u8; 64], Error> {
-        let key = signer.public();
-        let about = |error| Error::Key { partner: None, error };
-        let signed = bounded(&*self.clock, key.id(), signer.sign(text.as_bytes())).await;
-        let signature = signed.map_err(about)?;
-        match key.verifies(text.as_bytes(), &signature) {
-            true => Ok(signature),
-            false => Err(about(KeyError::Refused { id: key.id().clone() })),
-        }
+        let signed = signed_by(signer, &*self.clock, text.as_bytes()).await;
+        signed.map_err(|error| Error::Key { partner: None, error })
     }
 
     /// Nothing where the partner was shredded meanwhile.

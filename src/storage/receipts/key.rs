@@ -10,10 +10,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::model::clock::{from_unix_seconds, unix_seconds};
+use crate::model::clock::{Clock, from_unix_seconds, unix_seconds};
 use crate::model::invalid::Invalid;
 use crate::model::receipt::{hex, unhex};
-use crate::storage::keyring::{KeyError, KeyId, LocalKey};
+use crate::storage::keyring::{KeyError, KeyId, LocalKey, bounded};
 
 /// Signs receipts with Ed25519 (RFC 8032): in memory, as [`ReceiptKey`] does, or wherever the key is.
 ///
@@ -31,6 +31,21 @@ pub trait ReceiptSigner: fmt::Debug + Send + Sync + 'static {
     fn public(&self) -> &ReceiptPublicKey;
     /// The signature of a text.
     async fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError>;
+}
+
+/// What the signer makes of the text, if it does so in time. Verified here, so that no chain is spoilt
+/// by a signer that is not what it says.
+pub(crate) async fn signed_by(
+    signer: &dyn ReceiptSigner,
+    clock: &dyn Clock,
+    text: &[u8],
+) -> Result<[u8; 64], KeyError> {
+    let key = signer.public();
+    let signature = bounded(clock, key.id(), signer.sign(text)).await?;
+    match key.verifies(text, &signature) {
+        true => Ok(signature),
+        false => Err(KeyError::Refused { id: key.id().clone() }),
+    }
 }
 
 /// A key of this process that signs receipts, made from a [`LocalKey`] that seals nothing.

@@ -8,7 +8,7 @@ use cpv_consent::store::{
 };
 use cpv_consent::{
     Broker, Checked, ClientCredential, CredentialError, CredentialProvider, DataKey, KeyError,
-    KeyId, KeyRing, KeyWrap, LocalKey, Topic, Trouble,
+    KeyId, KeyRing, KeyWrap, LocalKey, ReceiptKey, ReceiptPublicKey, ReceiptSigner, Topic, Trouble,
 };
 
 use super::bench::{builder, look, only, outcome};
@@ -217,4 +217,37 @@ async fn a_credential_that_cannot_be_shown_is_found() {
         assert_eq!(only(&checkup, Topic::CredentialShown), Trouble::Credential(expected));
         assert!(matches!(outcome(&checkup, Topic::CredentialTaken), Checked::NotChecked(_)));
     }
+}
+
+/// Names one key, and signs with another.
+#[derive(Debug)]
+struct Mistaken {
+    named: ReceiptKey,
+    used: ReceiptKey,
+}
+
+#[async_trait]
+impl ReceiptSigner for Mistaken {
+    fn public(&self) -> &ReceiptPublicKey {
+        self.named.public()
+    }
+
+    async fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError> {
+        self.used.sign(text).await
+    }
+}
+
+#[tokio::test]
+async fn receipts_that_would_not_verify_are_found() {
+    let world = World::new().await;
+    let key = || ReceiptKey::new(&LocalKey::generate("receipts").expect("a key"));
+    let without = look(&world, &builder(&world).await).await;
+    assert!(without.lines().iter().all(|line| line.topic() != Topic::ReceiptKey), "{without}");
+    let with = look(&world, &builder(&world).await.receipts(key())).await;
+    assert!(matches!(outcome(&with, Topic::ReceiptKey), Checked::Passed), "{with}");
+    let mistaken = Mistaken { named: key(), used: key() };
+    let id = mistaken.public().id().clone();
+    let found = look(&world, &builder(&world).await.receipts(mistaken)).await;
+    let refused = Trouble::ReceiptKey(KeyError::Refused { id });
+    assert_eq!(only(&found, Topic::ReceiptKey), refused);
 }
