@@ -35,7 +35,7 @@ async fn main() -> Outcome {
     println!("{checkup}");
     assert!(!checkup.is_healthy());
 
-    println!("-- put right\n");
+    println!("-- put right, but for a permission that a person must take out\n");
     let manifest = hasty.fitted_to(&app);
     entra.register_manifest(app.home(), &manifest.to_json())?;
     let secret = entra.add_secret(app.client_id()).ok_or("the application is registered")?;

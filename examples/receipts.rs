@@ -47,7 +47,8 @@ async fn main() -> Outcome {
 
     let temporary = tempfile::tempdir()?;
     let folder = std::env::args_os().nth(1).map_or(temporary.path().join("files"), Into::into);
-    fs::create_dir(&folder)?;
+    let refused = |error| format!("{}: {error}; name a new folder", folder.display());
+    fs::create_dir(&folder).map_err(refused)?;
     let (file, point) = (folder.join("receipts.jsonl"), folder.join("checkpoint"));
     fs::write(folder.join("receipts-2026.pem"), pem)?;
     export(&broker, contoso, &file).await?;

@@ -138,6 +138,9 @@ fn checked_redirect(text: &str) -> Result<Url, Invalid> {
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
         return wrong("has a query, fragment or user in it");
     }
+    if url.path().contains("//") {
+        return wrong("has an empty part in its path");
+    }
     Ok(url)
 }
 
@@ -163,6 +166,7 @@ mod tests {
             "https://panel.example/callback#x",
             "https://*.panel.example/callback",
             "https://panel.example/(callback)",
+            "https://panel.example//callback",
             "https://user@panel.example/callback",
         ] {
             assert_eq!(with_redirect(text).expect_err(text).field(), "redirect_uri");

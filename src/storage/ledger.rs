@@ -117,6 +117,14 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether one record, or one partner's key, is lost, rather than all of them out of reach.
+    pub(crate) const fn is_of_one_record(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::Key { partner: Some(_), error: KeyError::Refused { .. } }
+        )
+    }
+
     /// The store has not answered in time: a store that hangs is one that fails.
     pub(crate) fn too_late() -> Self {
         Self::Store(StoreError::unavailable("it took too long"))

@@ -89,27 +89,63 @@ impl Ledger {
     }
 
     /// One page of the receipts of one partner, or of all, in their order.
-    ///
-    /// # Errors
-    /// What the store says; [`LedgerError::Damaged`] for one that does not open.
     pub(crate) async fn receipts(
         &self,
         partner: Option<TenantId>,
         cursor: Option<Cursor>,
-    ) -> Result<(Vec<Held<EntryRecord>>, Option<Cursor>), LedgerError> {
+    ) -> Result<ReceiptPage, LedgerError> {
         let first = partner.map(|partner| Cursor { number: 0, id: start(partner) });
         let listing = self.list::<EntryRecord>(Selection::All, cursor.or(first), PAGE).await?;
-        let of = |held: &Result<Held<EntryRecord>, LedgerError>| match (partner, held) {
-            (Some(partner), Ok(held)) => held.record.partner == partner,
-            (Some(partner), Err(LedgerError::Damaged { id, .. })) => {
-                id.starts_with(&start(partner))
-            }
-            _ => true,
-        };
         let read = listing.records.len();
-        let records: Vec<_> = listing.records.into_iter().filter(of).collect();
-        let next = listing.next.filter(|_| records.len() == read);
-        Ok((records.into_iter().collect::<Result<_, _>>()?, next))
+        let entries = listing.records.into_iter().map(placed);
+        let of = |(at, _): &(Option<Place>, _)| match (partner, at) {
+            (Some(partner), Some(at)) => at.partner == partner,
+            (partner, _) => partner.is_none(),
+        };
+        let entries: Vec<_> = entries.filter(of).collect();
+        let next = listing.next.filter(|_| entries.len() == read);
+        Ok(ReceiptPage { entries, next })
+    }
+}
+
+/// Receipts, each with its place where that can be told: it stands in the id, too, which a damaged one
+/// still has.
+#[derive(Debug)]
+pub(crate) struct ReceiptPage {
+    pub(crate) entries: Vec<(Option<Place>, Result<Held<EntryRecord>, LedgerError>)>,
+    pub(crate) next: Option<Cursor>,
+}
+
+/// Where a receipt lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) partner: TenantId,
+    pub(crate) sequence: u64,
+}
+
+impl Place {
+    fn of(id: &str) -> Option<Self> {
+        let (partner, sequence) = id.split_once('.')?;
+        let (partner, sequence) = (TenantId::parse(partner).ok()?, sequence.parse().ok()?);
+        Some(Self { partner, sequence })
+    }
+}
+
+/// Of one that does not open, whose it is.
+fn placed(
+    read: Result<Held<EntryRecord>, LedgerError>,
+) -> (Option<Place>, Result<Held<EntryRecord>, LedgerError>) {
+    match read {
+        Ok(held) => {
+            let EntryRecord { partner, sequence, .. } = held.record;
+            (Some(Place { partner, sequence }), Ok(held))
+        }
+        Err(LedgerError::Damaged { kind, id, revision, damage, partner }) => {
+            let at = Place::of(&id);
+            let partner = partner.or(at.map(|at| at.partner));
+            (at, Err(LedgerError::Damaged { kind, id, revision, damage, partner }))
+        }
+        Err(error) => (None, Err(error)),
     }
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 use crate::model::invalid::Invalid;
 
 /// The public address of the pages, which the registration says: never a header of a request, since
-/// anybody may forge those.
+/// anybody may forge those.
 #[derive(Debug, Clone)]
 pub(super) struct Site {
     origin: String,

@@ -124,7 +124,7 @@ async fn keys_that_cannot_be_had_end_a_flow_in_passing_and_cached_ones_serve() {
 
 #[tokio::test]
 async fn no_address_is_taken_from_discovery() {
-    // F-32, R-078, R-079, R-144, attack-ssrf, oidcc-client-test-mtls-endpoint-aliases
+    // F-32, R-004, R-078, R-079, R-144, attack-ssrf, oidcc-client-test-mtls-endpoint-aliases
     let world = World::new().await;
     let evil = wiremock::MockServer::start().await;
     let document = serde_json::json!({
@@ -133,12 +133,16 @@ async fn no_address_is_taken_from_discovery() {
         "token_endpoint": evil.uri(),
         "jwks_uri": evil.uri(),
         "mtls_endpoint_aliases": { "token_endpoint": evil.uri() },
+        "code_challenge_methods_supported": ["plain"],
         "tls_client_certificate_bound_access_tokens": true,
         "dpop_signing_alg_values_supported": ["ES256"],
     });
     let reply = Failure::reply(200, "application/json", document.to_string());
     let offered = world.entra.fail(Rule::at(Endpoint::Discovery), reply);
     let broker = world.broker().await;
+    let pending = broker.partner(world.contoso).request_consent(world.account()).await;
+    let address = pending.expect("a flow").authorize_url().to_string();
+    assert!(address.contains("code_challenge_method=S256"), "{address}");
     world.onboard(&broker).await;
     expire_tokens(&world);
     own(&world, &broker).await.expect("a token");

@@ -32,6 +32,7 @@ fn samples() -> Vec<ManifestFinding> {
     let (text, at) = (String::new, UNIX_EPOCH);
     vec![
         ManifestFinding::OtherApplication { found: id },
+        ManifestFinding::ApplicationNotNamed,
         ManifestFinding::WrongAudience { found: text() },
         ManifestFinding::RedirectMissing,
         ManifestFinding::RedirectOfPublicClient { member: "spa" },
@@ -39,8 +40,10 @@ fn samples() -> Vec<ManifestFinding> {
         ManifestFinding::TooManyRedirects(257),
         ManifestFinding::RedirectElsewhere { redirect: text(), panel: text() },
         ManifestFinding::PermissionMissing(scope.clone()),
+        ManifestFinding::SignInPermissionMissing("openid"),
         ManifestFinding::PermissionNotLookedFor(scope),
         ManifestFinding::PermissionBeyond { resource: id, permission: text() },
+        ManifestFinding::ApplicationPermission { resource: id, id: text() },
         ManifestFinding::AppOnlyPartnerCenter { id: text() },
         ManifestFinding::AzureAdGraph,
         ManifestFinding::FallbackPublicClient,
@@ -49,7 +52,7 @@ fn samples() -> Vec<ManifestFinding> {
         ManifestFinding::Unlocked,
         ManifestFinding::CertificateMissing,
         ManifestFinding::SecretMissing,
-        ManifestFinding::SecretBesideCertificate(1),
+        ManifestFinding::SecretBesideBetter(1),
         ManifestFinding::CredentialEnded { name: text(), at },
         ManifestFinding::CredentialEndsSoon { name: text(), at },
         ManifestFinding::AuthTimeNotAsked,

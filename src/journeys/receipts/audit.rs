@@ -245,12 +245,13 @@ impl<'a> Auditor<'a> {
 
     fn check_chain(&mut self, chain: &[&Receipt]) {
         let mut last: Option<&Receipt> = None;
-        let mut latest = SystemTime::UNIX_EPOCH;
+        let mut dates = Dates::new();
         for receipt in chain {
             self.check_link(last, receipt);
-            latest = latest.max(receipt.at());
-            self.check_retired(receipt, latest);
+            self.check_retired(receipt, latest(&dates, receipt));
             self.check_realm(receipt);
+            let newest = dates.entry(receipt.key()).or_insert(receipt.at());
+            *newest = receipt.at().max(*newest);
             last = Some(receipt);
         }
     }
@@ -304,6 +305,16 @@ impl<'a> Auditor<'a> {
             self.findings.extend(check_head(expected, found));
         }
     }
+}
+
+/// The latest date that each key has put so far.
+type Dates<'a> = BTreeMap<&'a str, SystemTime>;
+
+/// The latest date of what this receipt follows, and its own. Others of its own key do not count: a
+/// clock that was far ahead once would make all that come after it too late.
+fn latest(dates: &Dates<'_>, receipt: &Receipt) -> SystemTime {
+    let others = dates.iter().filter(|(key, _)| **key != receipt.key());
+    others.map(|(_, at)| *at).fold(receipt.at(), SystemTime::max)
 }
 
 fn check_head(expected: &ChainText, found: &[&Receipt]) -> Option<ReceiptFinding> {

@@ -4,12 +4,14 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::audit::ReceiptPlace;
 use super::line::{Envelope, RealmText};
 use crate::model::clock::as_seconds;
 use crate::model::cloud::Realm;
 use crate::model::invalid::Invalid;
 use crate::model::receipt::{Head, hex};
 use crate::model::tenant::TenantId;
+use crate::storage::receipts::Place;
 
 /// The last receipt of every chain, signed. Keep it where whoever can write to the store cannot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub(super) struct CheckpointText {
     pub(super) at: SystemTime,
     pub(super) key: String,
     pub(super) chains: Vec<ChainText>,
+    /// Receipts that lay there and did not open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<PlaceText>,
 }
 
 /// Where one chain stands.
@@ -39,9 +44,29 @@ pub(super) struct ChainText {
     pub(super) head: Head,
 }
 
+/// Where a receipt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PlaceText {
+    partner: TenantId,
+    sequence: u64,
+}
+
+impl From<Place> for PlaceText {
+    fn from(Place { partner, sequence }: Place) -> Self {
+        Self { partner, sequence }
+    }
+}
+
 impl CheckpointText {
-    pub(super) fn new(realm: &Realm, at: SystemTime, key: &str, chains: Vec<ChainText>) -> Self {
-        Self { checkpoint: VERSION, realm: realm.into(), at, key: key.to_owned(), chains }
+    pub(super) fn new(
+        realm: &Realm,
+        at: SystemTime,
+        key: &str,
+        chains: Vec<ChainText>,
+        unreadable: Vec<PlaceText>,
+    ) -> Self {
+        let (realm, key) = (realm.into(), key.to_owned());
+        Self { checkpoint: VERSION, realm, at, key, chains, unreadable }
     }
 }
 
@@ -80,6 +105,16 @@ impl Checkpoint {
     /// Whose chains it names.
     pub fn partners(&self) -> impl Iterator<Item = TenantId> {
         self.text.chains.iter().map(|chain| chain.partner)
+    }
+
+    /// Receipts that lay in the store and did not open, so that nothing is said of them: restore their
+    /// rows. A chain is named by the last of its receipts that did.
+    pub fn unreadable(&self) -> impl Iterator<Item = ReceiptPlace> {
+        let places = self.text.unreadable.iter();
+        places.map(|PlaceText { partner, sequence }| ReceiptPlace {
+            partner: *partner,
+            sequence: *sequence,
+        })
     }
 
     /// The same, to verify the receipts of this partner alone: nothing is said of the others'.

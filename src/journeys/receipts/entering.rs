@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::checkpoint::{ChainText, Checkpoint, CheckpointText};
+use super::checkpoint::{ChainText, Checkpoint, CheckpointText, PlaceText};
 use super::line::{Receipt, Text};
 use super::{Notary, Receipts};
 use crate::error::Error;
@@ -112,12 +112,13 @@ impl Notary {
         self.enter_all_of(partner).await?;
         let (mut receipts, mut cursor) = (Vec::new(), None);
         loop {
-            let (entries, next) = self.ledger.receipts(Some(partner), cursor).await?;
-            for Held { record, .. } in entries {
+            let page = self.ledger.receipts(Some(partner), cursor).await?;
+            for (_, read) in page.entries {
+                let Held { record, .. } = read?;
                 let person = self.person(&record).await?;
                 receipts.push(Receipt::stored(record, person)?);
             }
-            cursor = next;
+            cursor = page.next;
             if cursor.is_none() {
                 return Ok(receipts.into());
             }
@@ -129,7 +130,8 @@ impl Notary {
         let signer = self.signer()?;
         self.enter_everything().await?;
         let (at, key) = (self.clock.now(), signer.public().id().as_str());
-        let text = CheckpointText::new(self.ledger.realm(), at, key, self.heads().await?);
+        let (chains, unreadable) = self.heads().await?;
+        let text = CheckpointText::new(self.ledger.realm(), at, key, chains, unreadable);
         let signed = serde_json::to_string(&text).expect("plain structs are JSON");
         let signature = self.signature(signer, &signed).await?;
         Ok(Checkpoint::signed(text, signed, &signature))
@@ -227,7 +229,7 @@ impl Notary {
         }
     }
 
-    /// A consent that is damaged has nothing that could be written.
+    /// A consent that does not open has nothing that could be written.
     async fn enter_read(
         &self,
         read: Result<Option<Held<StoredConsent>>, LedgerError>,
@@ -237,7 +239,8 @@ impl Notary {
                 let (partner, chain) = (held.record.consent.partner, held.record.chain);
                 self.write(partner, chain).await.map(drop)
             }
-            Ok(_) | Err(LedgerError::Damaged { .. }) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) if error.is_of_one_record() => Ok(()),
             Err(LedgerError::Shredded { partner, generation, at }) => {
                 self.enter_shredding(partner, generation, at).await
             }
@@ -245,15 +248,23 @@ impl Notary {
         }
     }
 
-    async fn heads(&self) -> Result<Vec<ChainText>, Error> {
-        let (mut heads, mut cursor) = (BTreeMap::new(), None);
+    /// The last receipt of every chain, of those that open; and the places of those that do not.
+    async fn heads(&self) -> Result<(Vec<ChainText>, Vec<PlaceText>), Error> {
+        let (mut heads, mut unreadable, mut cursor) = (BTreeMap::new(), Vec::new(), None);
         loop {
-            let (entries, next) = self.ledger.receipts(None, cursor).await?;
-            heads.extend(entries.iter().map(|held| (held.record.partner, held.record.head())));
-            cursor = next;
+            let page = self.ledger.receipts(None, cursor).await?;
+            for (at, read) in page.entries {
+                match (at, read) {
+                    (_, Ok(held)) => drop(heads.insert(held.record.partner, held.record.head())),
+                    (Some(at), Err(LedgerError::Damaged { .. })) => unreadable.push(at.into()),
+                    (_, Err(error)) => return Err(error.into()),
+                }
+            }
+            cursor = page.next;
             if cursor.is_none() {
-                let chains = heads.into_iter();
-                return Ok(chains.map(|(partner, head)| ChainText { partner, head }).collect());
+                let heads = heads.into_iter();
+                let chains = heads.map(|(partner, head)| ChainText { partner, head });
+                return Ok((chains.collect(), unreadable));
             }
         }
     }

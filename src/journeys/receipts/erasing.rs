@@ -11,18 +11,23 @@ use crate::storage::receipts::EntryRecord;
 const TRIES: usize = 8;
 
 impl Notary {
-    /// Erases what the partner's receipts know of this person, salts included; says of how many.
+    /// Erases what the partner's receipts know of this person, salts included; says of how many. One that
+    /// does not open is reported once all others are done.
     pub(crate) async fn erase(&self, partner: TenantId, user: UserId) -> Result<usize, Error> {
         self.erase_waiting(partner, user).await?;
-        let (mut erased, mut cursor) = (0, None);
+        let (mut erased, mut cursor, mut missed) = (0, None, None);
         loop {
-            let (entries, next) = self.ledger.receipts(Some(partner), cursor).await?;
-            for entry in entries {
-                erased += usize::from(self.erase_entry(entry, user).await?);
+            let page = self.ledger.receipts(Some(partner), cursor).await?;
+            for (_, read) in page.entries {
+                match read {
+                    Ok(entry) => erased += usize::from(self.erase_entry(entry, user).await?),
+                    Err(error @ LedgerError::Damaged { .. }) => missed = Some(error),
+                    Err(error) => return Err(error.into()),
+                }
             }
-            cursor = next;
+            cursor = page.next;
             if cursor.is_none() {
-                return Ok(erased);
+                return missed.map_or(Ok(erased), |error| Err(error.into()));
             }
         }
     }

@@ -95,7 +95,7 @@ async fn signed(
 async fn checkpoint(key: &ReceiptKey, papers: &[&Paper], at: SystemTime) -> Checkpoint {
     let chains = papers.iter().map(|paper| paper.head()).collect();
     let id = key.public().id().as_str();
-    let text = CheckpointText::new(&realm(Environment::Production), at, id, chains);
+    let text = CheckpointText::new(&realm(Environment::Production), at, id, chains, Vec::new());
     let signed = serde_json::to_string(&text).expect("JSON");
     let signature = key.sign(signed.as_bytes()).await.expect("signed");
     Checkpoint::signed(text, signed, &signature)
@@ -296,6 +296,20 @@ async fn what_is_signed_with_a_retired_key_is_found_whatever_date_it_bears() {
     let forged = checkpoint(&old, &[&paper], at(30)).await;
     let bad = ReceiptFinding::BadCheckpoint { key: "old".to_owned() };
     assert_eq!(audit(&paper, Some(&forged)), [bad]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_far_ahead_once_spoils_nothing_but_its_own_receipt() {
+    let (old, new) = (key("old"), key("new"));
+    let mut paper = Paper::of(CONTOSO);
+    paper.add(&old, ConsentChange::Live, at(1)).await;
+    paper.add(&old, ConsentChange::Suspended { cause: Cause::Unknown }, at(99)).await;
+    paper.add(&old, ConsentChange::Live, at(3)).await;
+    paper.add(&new, ConsentChange::Withdrawn, at(11)).await;
+    let keys = ReceiptKeys::new(new.public()).and_retired(old.public(), at(10)).expect("two names");
+    let found = paper.receipts().verify(&keys, None).findings().to_vec();
+    let retired = ReceiptFinding::RetiredKey { place: place(2), key: "old".to_owned() };
+    assert_eq!(found, [retired]);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ fn status(invitation: &StoredInvitation, at: SystemTime) -> String {
 
 #[test]
 fn a_link_is_read_as_it_was_written_and_ends_with_a_letter_or_digit() {
-    //
+    // What a link is drawn from is what state, nonce and verifier are drawn from.
     let mut seen = std::collections::HashSet::new();
     for _ in 0..1000 {
         let drawn = LinkToken::drawn(&InvitationId::drawn());

@@ -25,6 +25,9 @@ pub enum ManifestFinding {
         /// Its application id.
         found: ClientId,
     },
+    /// It does not say of which application it is.
+    #[error("the manifest has no appId")]
+    ApplicationNotNamed,
     /// `signInAudience` does not admit the accounts of every organisation, and those alone.
     #[error("signInAudience is {found}")]
     WrongAudience {
@@ -63,6 +66,9 @@ pub enum ManifestFinding {
     /// A permission that the registration asks for is not in `requiredResourceAccess`.
     #[error("requiredResourceAccess lacks {0}")]
     PermissionMissing(Scope),
+    /// A permission that every sign-in asks for is not in `requiredResourceAccess`.
+    #[error("requiredResourceAccess lacks {0} of Microsoft Graph")]
+    SignInPermissionMissing(&'static str),
     /// The id of a permission that the registration asks for is not known to this crate, so nobody
     /// has looked whether it is there.
     #[error("whether requiredResourceAccess has {0} was not looked for")]
@@ -77,6 +83,17 @@ pub enum ManifestFinding {
         resource: ClientId,
         /// The permission's name where it is known, else its id.
         permission: String,
+    },
+    /// There is an application permission: one that needs no user.
+    #[error(
+        "requiredResourceAccess has an application permission of {} ({id})",
+        name_of_resource(*resource)
+    )]
+    ApplicationPermission {
+        /// The resource's application id.
+        resource: ClientId,
+        /// The permission's id.
+        id: String,
     },
     /// There is an application permission of Partner Center.
     #[error("requiredResourceAccess has an application permission of Partner Center ({id})")]
@@ -108,9 +125,9 @@ pub enum ManifestFinding {
     /// The registration shows an application password, and the manifest has none.
     #[error("passwordCredentials is empty")]
     SecretMissing,
-    /// There are application passwords beside certificates.
-    #[error("there are {0} application passwords beside certificates")]
-    SecretBesideCertificate(usize),
+    /// There are application passwords beside certificates or federated credentials.
+    #[error("there are {0} application passwords beside a better credential")]
+    SecretBesideBetter(usize),
     /// A credential has ended.
     #[error("credential {name} ended {}", date(*at))]
     CredentialEnded {
@@ -191,6 +208,11 @@ impl ManifestFinding {
                 "nothing else that is said of it is about this registration",
                 "take the manifest of the client id that the registration names",
             ),
+            Self::ApplicationNotNamed => (
+                Weakness,
+                "whether anything that is said of it is about this registration is not known",
+                "take the manifest as Microsoft Graph answers it, with its appId",
+            ),
             Self::WrongAudience { .. } => (
                 Fault,
                 "an application of one tenant is refused at every other (AADSTS50194); one for \
@@ -233,6 +255,12 @@ impl ManifestFinding {
                  not (AADSTS65005, 650056, 650057)",
                 "add the permission as type Scope, or do not ask for it",
             ),
+            Self::SignInPermissionMissing(_) => (
+                Weakness,
+                "an administrator's approval covers what is registered: whoever signs in afterwards \
+                 is asked for this one, and may not be allowed to give it",
+                "add the permission as type Scope",
+            ),
             Self::PermissionNotLookedFor(_) => (
                 Advice,
                 "the ids of this API's permissions are not known here",
@@ -242,6 +270,12 @@ impl ManifestFinding {
                 Advice,
                 "an administrator who approves what is registered gives more than is used",
                 "take it out, or ask for it",
+            ),
+            Self::ApplicationPermission { .. } => (
+                Weakness,
+                "an administrator who approves what is registered gives the application a power in \
+                 the partner's tenant that needs no user; this crate never uses one",
+                "take it out; where a delegated permission of that name is meant, add it as type Scope",
             ),
             Self::AppOnlyPartnerCenter { .. } => (
                 Weakness,
@@ -285,10 +319,10 @@ impl ManifestFinding {
                 "Entra refuses a password that it does not have (AADSTS7000215)",
                 "have Entra make one up, under Certificates & secrets, or show a certificate",
             ),
-            Self::SecretBesideCertificate(_) => (
+            Self::SecretBesideBetter(_) => (
                 Weakness,
                 "an application is as safe as the weakest of its credentials",
-                "remove the passwords once the certificate is proven",
+                "remove the passwords once the other credential is proven",
             ),
             Self::CredentialEnded { .. } => (
                 Weakness,

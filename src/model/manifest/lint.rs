@@ -36,8 +36,11 @@ impl Lint<'_> {
     }
 
     fn identity(&self) -> Option<ManifestFinding> {
-        let found = self.manifest.app_id.filter(|found| *found != self.app.client_id())?;
-        Some(ManifestFinding::OtherApplication { found })
+        match self.manifest.app_id {
+            None => Some(ManifestFinding::ApplicationNotNamed),
+            Some(found) if found == self.app.client_id() => None,
+            Some(found) => Some(ManifestFinding::OtherApplication { found }),
+        }
     }
 
     fn audience(&self) -> Option<ManifestFinding> {
@@ -49,10 +52,10 @@ impl Lint<'_> {
     fn redirects(&self) -> Vec<ManifestFinding> {
         let own = self.app.redirect_uri().as_str();
         let (web, others) = (self.manifest.web_redirects(), self.manifest.other_redirects());
-        let missing = !web.iter().any(|uri| uri == own);
+        let missing = !web.iter().any(|uri| redirect::serves(uri, own));
         let missing = missing.then_some(ManifestFinding::RedirectMissing);
         let others: Vec<_> = others.collect();
-        let public = others.iter().filter(|(_, uri)| *uri == own);
+        let public = others.iter().filter(|(_, uri)| redirect::serves(uri, own));
         let public = public.map(|(member, _)| ManifestFinding::RedirectOfPublicClient { member });
         let refused = web.iter().enumerate().filter_map(|(index, uri)| {
             let problem = redirect::problem(uri)?;
@@ -65,8 +68,11 @@ impl Lint<'_> {
 
     fn host(&self) -> Option<ManifestFinding> {
         let redirect = self.app.redirect_uri().host_str().unwrap_or_default();
-        let panel = self.panel.filter(|panel| !panel.eq_ignore_ascii_case(redirect))?;
-        let (redirect, panel) = (redirect.to_owned(), panel.to_owned());
+        let panel = redirect::host_of(self.panel?);
+        let redirect = redirect.to_owned();
+        if panel == redirect {
+            return None;
+        }
         Some(ManifestFinding::RedirectElsewhere { redirect, panel })
     }
 
@@ -75,9 +81,13 @@ impl Lint<'_> {
         let missing = scopes
             .iter()
             .filter(|scope| Permission::of(scope).is_some_and(|permission| !self.has(permission)));
+        let sign_in = Permission::sign_in().filter(|permission| !self.has(*permission));
+        let sign_in =
+            sign_in.filter_map(|missing| permission::name_of(missing.resource, missing.id));
+        let sign_in = sign_in.map(ManifestFinding::SignInPermissionMissing);
         let unknown = scopes.iter().filter(|scope| Permission::of(scope).is_none());
         let missing = missing.cloned().map(ManifestFinding::PermissionMissing);
-        missing.chain(unknown.cloned().map(ManifestFinding::PermissionNotLookedFor))
+        missing.chain(sign_in).chain(unknown.cloned().map(ManifestFinding::PermissionNotLookedFor))
     }
 
     fn has(&self, permission: Permission) -> bool {
@@ -99,6 +109,10 @@ impl Lint<'_> {
                     app_only.push(ManifestFinding::AppOnlyPartnerCenter { id: access.id.clone() })
                 }
                 _ if names(required, AZURE_AD_GRAPH) => old = Some(ManifestFinding::AzureAdGraph),
+                (_, AccessKind::Role) => app_only.push(ManifestFinding::ApplicationPermission {
+                    resource: required.resource_app_id,
+                    id: access.id.clone(),
+                }),
                 (_, AccessKind::Scope) if is_asked => {}
                 (_, AccessKind::Scope) if self.may_be_asked(required, access) => {}
                 _ => beyond.push(beyond_asked(required, access)),
@@ -136,8 +150,9 @@ impl Lint<'_> {
 
     fn credentials(&self) -> Vec<ManifestFinding> {
         let (certificates, passwords) = (self.manifest.certificates(), self.manifest.passwords());
-        let beside = !certificates.is_empty() && !passwords.is_empty();
-        let beside = beside.then_some(ManifestFinding::SecretBesideCertificate(passwords.len()));
+        let better = !certificates.is_empty() || self.app.credential().is_federated();
+        let beside = better && !passwords.is_empty();
+        let beside = beside.then_some(ManifestFinding::SecretBesideBetter(passwords.len()));
         let all = || certificates.iter().chain(passwords);
         let ended = all().filter_map(|one| self.ended(one));
         let ending = all().filter_map(|one| self.ending(one));
@@ -194,7 +209,6 @@ fn is(required: &Required, access: &Access, permission: Permission) -> bool {
 fn beyond_asked(required: &Required, access: &Access) -> ManifestFinding {
     let resource = required.resource_app_id;
     let name = permission::name_of(&resource.to_string(), &access.id);
-    let name = name.filter(|_| access.kind == AccessKind::Scope);
     let permission = name.unwrap_or(&access.id).to_owned();
     ManifestFinding::PermissionBeyond { resource, permission }
 }

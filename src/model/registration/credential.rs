@@ -106,6 +106,11 @@ impl ClientCredential {
         }
     }
 
+    /// Whether another issuer vouches for the application.
+    pub(crate) const fn is_federated(&self) -> bool {
+        matches!(self.kind, Kind::Federated(_))
+    }
+
     pub(crate) const fn kind(&self) -> &Kind {
         &self.kind
     }

@@ -268,11 +268,15 @@ async fn what_is_no_compact_token_is_refused() {
     let twice = claims.replacen('{', &format!("{{\"tid\":\"{OTHER}\","), 1);
     let deep = format!("{{\"x\":{}", "[".repeat(30_000));
     let signed = |header: &str, claims: &str| sign(&unsigned(header, claims), &MINE, PKCS1);
+    let standard = good.replace('-', "+").replace('_', "/");
+    assert_ne!(standard, good, "of so many characters some are");
     for token in [
         String::new(),
+        standard,
         "..".to_owned(),
         "a.b".to_owned(),
         format!("{good}.x"),
+        format!("{good}.x.y"),
         format!("{good}.x.y.z"),
         format!("{good}="),
         format!(" {good}"),

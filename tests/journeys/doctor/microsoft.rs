@@ -60,6 +60,11 @@ async fn another_issuer_is_found() {
     };
     assert_eq!(expected, format!("{}/{}/v2.0", world.entra.login_origin(), world.app.home()));
     assert_eq!(found, expected.replace("/v2.0", "/v1.0"), "and no query");
+    for none in ["\"issuer_was\":", "\"issuer\":[],\"was\":", "\"issuer\":null,\"was\":"] {
+        let checkup = reading(&world, "\"issuer\":", none).await;
+        let failures: Vec<_> = checkup.failures().collect();
+        assert!(matches!(failures[..], [(_, Trouble::NoMetadata { .. })]), "{none}: {checkup}");
+    }
 }
 
 #[tokio::test]

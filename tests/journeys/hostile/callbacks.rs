@@ -161,7 +161,7 @@ async fn what_is_no_answer_is_not_read_and_spends_nothing() {
 
 #[tokio::test]
 async fn an_answer_that_changed_its_shape_is_refused_and_spends_nothing() {
-    //
+    //
     let world = World::new().await;
     let broker = world.broker().await;
     let form = world.callback(&broker).await;
@@ -197,8 +197,44 @@ async fn an_answer_that_changed_its_shape_is_refused_and_spends_nothing() {
 }
 
 #[tokio::test]
+async fn a_state_that_is_altered_cut_or_empty_is_no_flows_and_needs_no_issuer_to_be_told() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let request = world.callback(&broker).await;
+    let fields = std::str::from_utf8(request.body()).expect("a form").to_owned();
+    let state = fields.split('&').find_map(|field| field.strip_prefix("state=")).expect("a state");
+    let (first, last) = (&state[..1], &state[state.len() - 1..]);
+    let other = |sign: &str| if sign == "A" { "B" } else { "A" };
+    for altered in [
+        format!("{}{}", other(first), &state[1..]),
+        format!("{}{}", &state[..state.len() - 1], other(last)),
+        state[1..].to_owned(),
+        state[..state.len() - 1].to_owned(),
+        format!("{state}A"),
+        format!("{state}%00"),
+        state.to_lowercase(),
+        String::new(),
+    ] {
+        let to = format!("state={altered}");
+        let odd = tampered(&request, |body| body.replace(&format!("state={state}"), &to));
+        let expected =
+            if altered.is_empty() { Refused::StateMissing } else { Refused::StateUnknown };
+        match Callback::from_request(&odd) {
+            Err(error) => {
+                assert!(altered.is_empty() || altered.contains('%'), "{altered}: {error}")
+            }
+            Ok(_) => assert_eq!(refused(capture(&broker, &odd).await), expected, "{altered}"),
+        }
+    }
+    assert_eq!(world.entra.ledger().len(), 0, "no token request left");
+    assert!(!fields.contains("iss="), "Entra does not tell it");
+    capture(&broker, &request).await.expect("nothing was spent");
+}
+
+#[tokio::test]
 async fn an_issuer_that_the_flow_was_not_sent_to_is_refused_before_the_code_is_sent() {
-    // fapi2-client-test-invalid-authorization-response-iss
+    // fapi2-client-test-invalid-authorization-response-iss
     let world = World::new().await;
     let broker = world.broker().await;
     let (login, contoso) = (world.entra.login_origin(), world.contoso);

@@ -3,7 +3,7 @@
 use cpv_consent::{Checkpoint, Error, Refused, UserId};
 
 use crate::receipts::{Notary, as_file, broker_on, told};
-use crate::world::{MINUTE, World, accept, capture, refused};
+use crate::world::{MINUTE, World, accept, capture, raw, refused};
 
 #[tokio::test]
 async fn a_person_is_erased_and_the_chain_verifies_as_before() {
@@ -95,4 +95,50 @@ async fn a_tail_and_a_chain_that_were_deleted_from_the_store_are_missed() {
     let tail = format!("receipts are missing after receipt 2 of partner {}: 1", world.contoso);
     assert!(found.contains(&tail), "{found:?}");
     assert!(found.iter().any(|found| found.contains(&format!("partner {fabrikam} is missing"))));
+}
+
+#[tokio::test]
+async fn a_receipt_that_does_not_open_is_named_and_keeps_nobody_from_a_checkpoint() {
+    // F-22
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    world.onboard(&broker).await;
+    let litware = world.onboard_another(&broker, "litware").await;
+    broker.partner(world.contoso).withdraw().await.expect("a tombstone");
+    let id = format!("{}.{:020}", world.contoso, 1);
+    let sound = raw::row(&world.store_folder(), "receipt", &id).sealed;
+    let mut harmed = sound.clone();
+    *harmed.last_mut().expect("bytes") ^= 1;
+    raw::overwrite(&world.store_folder(), "receipt", &id, &harmed);
+
+    let point = broker.checkpoint_receipts().await.expect("of all others");
+    let unreadable: Vec<_> = point.unreadable().map(|at| (at.partner, at.sequence)).collect();
+    assert_eq!(unreadable, [(world.contoso, 1)]);
+    assert_eq!(Checkpoint::read(&point.to_text()).expect("as written"), point);
+    assert_eq!(point.partners().count(), 2, "the second receipt opens");
+    let lost = broker.receipts(world.contoso).await;
+    let named = matches!(&lost, Err(Error::Damaged { kind: "receipt", partner: Some(partner) })
+        if *partner == world.contoso);
+    assert!(named, "{lost:?}");
+    let others = broker.receipts(litware).await.expect("untouched");
+    assert!(others.verify(&notary.keys(), Some(&point.only(litware))).is_sound());
+
+    raw::overwrite(&world.store_folder(), "receipt", &id, &sound);
+    let receipts = broker.receipts(world.contoso).await.expect("restored");
+    assert!(receipts.verify(&notary.keys(), Some(&point.only(world.contoso))).is_sound());
+}
+
+#[tokio::test]
+async fn a_partner_whose_key_does_not_open_keeps_nobody_from_a_checkpoint() {
+    // F-22
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    world.onboard(&broker).await;
+    let id = world.contoso.to_string();
+    let mut harmed = raw::row(&world.store_folder(), "partner-key", &id).sealed;
+    *harmed.last_mut().expect("bytes") ^= 1;
+    raw::overwrite(&world.store_folder(), "partner-key", &id, &harmed);
+    world.clock.advance(10 * MINUTE); // its key is read again
+    let point = broker_on(&world, &notary, world.store().await).await.checkpoint_receipts().await;
+    assert_eq!(point.expect("of all that opens").partners().count(), 1);
 }

@@ -9,6 +9,7 @@ use super::{registration_in, secret};
 use crate::model::clock::from_unix_seconds;
 use crate::model::cloud::Cloud;
 use crate::model::manifest::{Manifest, ManifestFinding, permission, writing};
+use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scope};
 use crate::model::tenant::ClientId;
 
@@ -25,6 +26,7 @@ fn who_may_sign_in_and_whose_manifest_it_is() {
         after(|all| all["appId"] = json!(other)),
         [ManifestFinding::OtherApplication { found }]
     );
+    assert_eq!(after(|all| all["appId"] = Value::Null), [ManifestFinding::ApplicationNotNamed]);
     for (audience, found) in [
         (json!("AzureADMyOrg"), "AzureADMyOrg"),
         (json!("AzureADandPersonalMicrosoftAccount"), "AzureADandPersonalMicrosoftAccount"),
@@ -83,8 +85,39 @@ fn consents_come_back_to_the_panel() {
     let (redirect, panel) = ("panel.example".to_owned(), "www.panel.example".to_owned());
     let elsewhere = ManifestFinding::RedirectElsewhere { redirect, panel };
     assert_eq!(lint(Some("www.panel.example")), [elsewhere]);
-    assert_eq!(lint(Some("Panel.Example")), []);
+    for panel in ["Panel.Example", "panel.example:8443", "https://panel.example/partners"] {
+        assert_eq!(lint(Some(panel)), [], "{panel}");
+    }
     assert_eq!(lint(None), []);
+}
+
+#[test]
+fn the_port_of_this_machine_counts_nowhere() {
+    let of = |own: &str, registered: &str, panel| {
+        let home = registration().home();
+        let client_id = registration().client_id();
+        let app = AppRegistration::new(Cloud::Global, home, client_id, secret(), own);
+        let app = app.and_then(|app| app.requesting(Resource::Graph, ["Directory.Read.All"]));
+        let mut all = good();
+        all["web"]["redirectUris"] = json!([registered]);
+        read(&all).lint(&app.expect("a registration"), Some(panel), &clock())
+    };
+    let found =
+        of("http://localhost:8400/x/callback", "http://localhost/x/callback", "localhost:80");
+    assert_eq!(found, []);
+    for (own, registered, panel) in [
+        ("http://localhost:8400/x", "http://localhost/y", "localhost"),
+        ("http://localhost:8400/x", "https://localhost/x", "localhost"),
+        ("https://panel.example:8400/x", "https://panel.example/x", "panel.example"),
+    ] {
+        assert_eq!(of(own, registered, panel), [ManifestFinding::RedirectMissing], "{own}");
+    }
+    let name = of(
+        "https://b\u{fc}cher.example/x",
+        "https://xn--bcher-kva.example/x",
+        "B\u{fc}cher.example",
+    );
+    assert_eq!(name, []);
 }
 
 #[test]
@@ -118,6 +151,19 @@ fn permissions_that_are_missing() {
         }
     });
     assert_eq!(as_role[0], ManifestFinding::PermissionMissing(graph), "a role has another id");
+    for name in ["openid", "profile", "offline_access"] {
+        let asked = scopes_named(name);
+        let findings = without(permission::GRAPH, asked);
+        assert_eq!(findings, [ManifestFinding::SignInPermissionMissing(name)]);
+    }
+}
+
+/// The id of a permission that every sign-in asks for.
+fn scopes_named(name: &str) -> &'static str {
+    let mut all = permission::Permission::sign_in();
+    let named =
+        |one: &permission::Permission| permission::name_of(one.resource, one.id) == Some(name);
+    all.find(named).expect("asked for").id
 }
 
 #[test]
@@ -178,7 +224,11 @@ fn permissions_that_nobody_asks_for() {
         with(permission::GRAPH, USER_READ_ALL, "Scope"),
         beyond(permission::GRAPH, "User.Read.All")
     );
-    assert_eq!(with(permission::GRAPH, other, "Role"), beyond(permission::GRAPH, other));
+    let resource = ClientId::parse(permission::GRAPH).expect("a GUID");
+    assert_eq!(
+        with(permission::GRAPH, other, "Role"),
+        [ManifestFinding::ApplicationPermission { resource, id: other.to_owned() }]
+    );
     assert_eq!(with(other, READ_ALL, "Scope"), beyond(other, READ_ALL));
     let id = other.to_owned();
     assert_eq!(
@@ -236,7 +286,7 @@ fn credentials_end() {
     let bare = after(|all| all["passwordCredentials"] = json!([]));
     assert_eq!(bare, [ManifestFinding::SecretMissing]);
     let both = after(|all| all["keyCredentials"] = json!([{ "keyId": "x", "key": null }]));
-    assert_eq!(both, [ManifestFinding::SecretBesideCertificate(1)]);
+    assert_eq!(both, [ManifestFinding::SecretBesideBetter(1)]);
 }
 
 #[test]
@@ -310,6 +360,9 @@ fn findings_come_in_the_order_of_their_declaration() {
             "RedirectNotTaken",
             "PermissionMissing",
             "PermissionMissing",
+            "SignInPermissionMissing",
+            "SignInPermissionMissing",
+            "SignInPermissionMissing",
             "FallbackPublicClient",
             "CredentialEnded",
             "PublisherNotVerified"
