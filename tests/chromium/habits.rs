@@ -83,8 +83,10 @@ impl Habits {
 }
 
 /// Without a window, and without a word to anybody who was not asked.
-const ARGUMENTS: [&str; 10] = [
+const ARGUMENTS: [&str; 12] = [
     "--headless",
+    "--window-size=1280,900",
+    "--screen-info={1280x900}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
