@@ -165,17 +165,15 @@ impl WebDoor {
             return Ok(pages.foreign());
         }
         let found = self.find(id, request.headers()).await?;
-        match request.body().as_ref() {
-            b"answer=confirm" => {
-                found.confirm().await?;
-                Ok(reply::see_other(&self.site.path("/done")))
-            }
-            b"answer=decline" => {
-                found.decline().await?;
-                Ok(reply::see_other(&self.site.path("/declined")))
-            }
-            _ => Ok(pages.foreign()),
-        }
+        let no_cookie = found.cookie_removal();
+        let next = match request.body().as_ref() {
+            b"answer=confirm" => found.confirm().await.map(|_| "/done")?,
+            b"answer=decline" => found.decline().await.map(|()| "/declined")?,
+            _ => return Ok(pages.foreign()),
+        };
+        let mut response = reply::see_other(&self.site.path(next));
+        response.headers_mut().insert(SET_COOKIE, no_cookie);
+        Ok(response)
     }
 
     async fn find(&self, id: &str, headers: &HeaderMap) -> Result<Found, Error> {

@@ -8,13 +8,20 @@
 use axum::http::{HeaderValue, Method};
 use cpv_consent::{Error, Refused};
 
-use driver::{Device, key};
+use driver::key;
+use habits::Device;
 use panel::Arrival;
 use person::{go_by_keyboard, sign_in_and_accept};
 use stage::Stage;
 
+#[path = "chromium/door/mod.rs"]
+mod door;
 #[path = "chromium/driver.rs"]
 mod driver;
+#[path = "chromium/ground.rs"]
+mod ground;
+#[path = "chromium/habits.rs"]
+mod habits;
 #[path = "chromium/panel.rs"]
 mod panel;
 #[path = "chromium/person.rs"]

@@ -209,7 +209,7 @@ impl<'d> Pages<'d> {
             MfaSource::PartnerCenter => Phrase::ProvenByPartnerCenter,
             _ => Phrase::ProvenByToken,
         };
-        html! { (self.says(by)) " · " (moment(proof.signed_in().latest())) }
+        html! { (self.says(by)) " · " time { (moment(proof.signed_in().latest())) } }
     }
 
     fn permissions(&self, scopes: &Scopes) -> Markup {

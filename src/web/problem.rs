@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::phrase::{Phrase, Problem};
 use crate::error::{Error, Party};
+use crate::model::entra_error::Cause;
 use crate::model::policy::Refused;
 
 impl Problem {
@@ -11,13 +12,21 @@ impl Problem {
         match error {
             Error::Refused(refused) => Self::of_refusal(refused),
             Error::Callback(_) => Self::WrongAnswer,
-            Error::Entra { .. } => match error.remedy().party(None) {
-                Party::Nobody => Self::TryAgain,
-                Party::Vendor => Self::PanelsFault,
-                _ => Self::MicrosoftRefused,
+            Error::Entra { error: entra, .. } => match entra.cause() {
+                Cause::MfaRequired | Cause::MfaEnrolment => Self::NoSecondFactor,
+                _ => Self::of_party(error.remedy().party(None)),
             },
             _ if error.remedy().party(None) == Party::Nobody => Self::TryAgain,
             _ => Self::PanelsFault,
+        }
+    }
+
+    /// What Microsoft refused, by whose turn it is.
+    const fn of_party(party: Party) -> Self {
+        match party {
+            Party::Nobody => Self::TryAgain,
+            Party::Vendor => Self::PanelsFault,
+            _ => Self::MicrosoftRefused,
         }
     }
 

@@ -18,6 +18,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+use url::Url;
+
+use crate::habits::Habits;
 
 /// A browser with a fresh profile. It ends when it is dropped.
 pub struct Chromium {
@@ -27,15 +30,8 @@ pub struct Chromium {
     _home: TempDir,
 }
 
-/// What the person holds or sits at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    Desk,
-    /// 360 by 740, with touch: a phone's own layout, not a small window.
-    Phone,
-    /// The same, where pages' scripts do not run.
-    PhoneWithoutScripts,
-}
+/// A tab of a browser.
+pub struct Tab(String);
 
 /// A key that has no character (W3C WebDriver, 17.4.2).
 pub mod key {
@@ -46,7 +42,7 @@ pub mod key {
 
 impl Chromium {
     /// A browser that trusts the authority in this PEM file, beside those that it came with.
-    pub async fn start(device: Device, authority: &Path) -> Self {
+    pub async fn start(habits: &Habits, authority: &Path) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         trust(home.path(), authority).await;
         let driver = Driver::start(home.path()).await;
@@ -54,7 +50,7 @@ impl Chromium {
         let client = client.build().expect("a client");
         let status = call(&client, Method::GET, &driver.url("status"), &json!({})).await;
         assert_eq!(status.expect("a status")["ready"], true);
-        let wanted = capabilities(device, home.path());
+        let wanted = habits.capabilities(home.path());
         let made = call(&client, Method::POST, &driver.url("session"), &wanted).await;
         let made = made.unwrap_or_else(|error| panic!("no browser: {error}"));
         let session = driver.url(&format!("session/{}", text(&made["sessionId"])));
@@ -66,9 +62,62 @@ impl Chromium {
         self.post("url", json!({ "url": url })).await;
     }
 
+    /// Presses the browser's own button.
+    pub async fn back(&self) {
+        self.post("back", json!({})).await;
+    }
+
+    /// Presses the browser's own button.
+    pub async fn forward(&self) {
+        self.post("forward", json!({})).await;
+    }
+
+    /// Loads what is shown once more; what was posted is posted again.
+    pub async fn reload(&self) {
+        self.post("refresh", json!({})).await;
+    }
+
+    /// What the address bar says.
+    pub async fn address(&self) -> Url {
+        let address = self.command(Method::GET, "url", json!({})).await;
+        Url::parse(&text(&address)).expect("an address")
+    }
+
+    /// The tab that is in front.
+    pub async fn tab(&self) -> Tab {
+        Tab(text(&self.command(Method::GET, "window", json!({})).await))
+    }
+
+    /// Opens an empty tab beside the others, and looks at it.
+    pub async fn another_tab(&self) -> Tab {
+        let made = self.post("window/new", json!({ "type": "tab" })).await;
+        let tab = Tab(text(&made["handle"]));
+        self.turn_to(&tab).await;
+        tab
+    }
+
+    /// Looks at a tab.
+    pub async fn turn_to(&self, tab: &Tab) {
+        self.post("window", json!({ "handle": tab.0 })).await;
+    }
+
+    /// The names of the cookies that go to the site that is shown.
+    pub async fn cookies(&self) -> Vec<String> {
+        let cookies = self.command(Method::GET, "cookie", json!({})).await;
+        cookies.as_array().expect("a list").iter().map(|cookie| text(&cookie["name"])).collect()
+    }
+
     /// Waits for the page with this heading.
     pub async fn arrives_at(&self, heading: &str) {
         self.find(&format!("//h1[normalize-space()={}]", quoted(heading))).await;
+    }
+
+    /// Waits for a page with another heading than these; returns it.
+    pub async fn leaves(&self, headings: &[&str]) -> String {
+        let left = headings.iter().map(|heading| format!("normalize-space()={}", quoted(heading)));
+        let left = left.collect::<Vec<_>>().join(" or ");
+        let heading = self.find(&format!("//h1[not({left})]")).await;
+        text(&self.command(Method::GET, &format!("element/{heading}/text"), json!({})).await)
     }
 
     /// Waits for these words in a paragraph of their own.
@@ -109,13 +158,21 @@ impl Chromium {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
-    /// Keeps a picture of what is shown, in `target/tmp/chromium/`.
+    /// Keeps a picture of the whole page, in `target/tmp/chromium/` or where `CPV_PICTURES` says.
     pub async fn picture(&self, name: &str) {
-        let picture = self.command(Method::GET, "screenshot", json!({})).await;
-        let picture = STANDARD.decode(text(&picture)).expect("base64");
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chromium");
+        let whole = json!({ "format": "png", "captureBeyondViewport": true });
+        let picture = self.devtools("Page.captureScreenshot", whole).await;
+        let picture = STANDARD.decode(text(&picture["data"])).expect("base64");
+        let folder = std::env::var_os("CPV_PICTURES").map(PathBuf::from);
+        let folder = folder.unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR")).join("chromium"));
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join(format!("{name}.png")), picture).expect("a picture");
+    }
+
+    /// As at night: pages are asked for light letters on a dark ground.
+    pub async fn prefers_dark(&self) {
+        let dark = json!([{ "name": "prefers-color-scheme", "value": "dark" }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": dark })).await;
     }
 
     async fn field(&self, label: &str) -> String {
@@ -130,6 +187,10 @@ impl Chromium {
                 panic!("{xpath}: {error}\nThe page shows: {}", self.shown().await);
             }
         }
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
@@ -164,27 +225,6 @@ async fn call(
     let reply: Value = serde_json::from_slice(&reply).map_err(|error| error.to_string())?;
     let value = reply["value"].clone();
     if succeeded { Ok(value) } else { Err(format!("{}: {}", value["error"], value["message"])) }
-}
-
-fn capabilities(device: Device, home: &Path) -> Value {
-    let mut arguments = ARGUMENTS.map(str::to_owned).to_vec();
-    arguments.push(format!("--user-data-dir={}", home.join("profile").display()));
-    let mut options = json!({ "binary": "/usr/bin/chromium", "args": arguments });
-    if device != Device::Desk {
-        let touch = device == Device::Phone; // chromedriver's finger hangs where scripts are off
-        let metrics = json!({ "width": 360, "height": 740, "pixelRatio": 2, "touch": touch });
-        options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
-    }
-    if device == Device::PhoneWithoutScripts {
-        options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
-    }
-    let patience = PATIENCE.as_millis();
-    let timeouts = json!({ "implicit": patience, "pageLoad": patience, "script": patience });
-    json!({ "capabilities": { "alwaysMatch": {
-        "browserName": "chrome",
-        "timeouts": timeouts,
-        "goog:chromeOptions": options,
-    } } })
 }
 
 /// Puts an authority where a Chromium with this home looks for its owner's: it still verifies every
@@ -275,22 +315,8 @@ fn quoted(words: &str) -> String {
 const MOST_STARTS: usize = 5;
 
 /// How long a page may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const LONGEST_COMMAND: Duration = Duration::from_secs(60);
 
 /// W3C WebDriver, 12.1.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-/// Without a window, and without a word to anybody who was not asked.
-const ARGUMENTS: [&str; 10] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-proxy-server",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-];

@@ -10,7 +10,7 @@ const all = (selector) => [...document.querySelectorAll(selector)].filter(shown)
 const root = document.documentElement;
 if (!root.lang) complain(root, 'no language');
 if (!document.title.trim()) complain(root, 'no title');
-if (Math.max(innerWidth, root.scrollWidth) > screen.width) complain(root, 'wider than the screen');
+if (innerWidth > screen.width || root.scrollWidth > innerWidth) complain(root, 'wider than the screen');
 if (all('h1').length !== 1) complain(root, 'not one first heading');
 
 for (const field of all('input, select, textarea')) {
@@ -36,8 +36,17 @@ const ground = (element) => {
   }
   return [255, 255, 255];
 };
+const opacity = (element) => {
+  let share = channels(style(element).color)[3] ?? 1;
+  for (let at = element; at; at = at.parentElement) share *= parseFloat(style(at).opacity);
+  return share;
+};
+const letters = (element) => {
+  const [share, behind] = [opacity(element), ground(element)];
+  return channels(style(element).color).slice(0, 3).map((one, at) => share * one + (1 - share) * behind[at]);
+};
 const contrast = (element) => {
-  const light = [luminance(channels(style(element).color)), luminance(ground(element))];
+  const light = [luminance(letters(element)), luminance(ground(element))];
   return (Math.max(...light) + 0.05) / (Math.min(...light) + 0.05);
 };
 

@@ -3,7 +3,8 @@
 use cpv_consent::emulator::{ConditionalAccess, MfaMethod};
 use serde_json::{Value, json};
 
-use crate::driver::{Chromium, Device};
+use crate::driver::Chromium;
+use crate::habits::Device;
 use crate::person::{identify, sign_in_and_accept};
 use crate::stage::Stage;
 
@@ -107,10 +108,14 @@ async fn what_is_unreadable_is_found() {
     }
 }
 
-/// Waits for a page, keeps a picture of it and judges it.
 async fn look_at(browser: &Chromium, heading: &str) {
+    judge(browser, heading, heading).await;
+}
+
+/// Waits for a page, keeps a picture of it and judges it.
+pub async fn judge(browser: &Chromium, heading: &str, picture: &str) {
     browser.arrives_at(heading).await;
-    browser.picture(heading).await;
+    browser.picture(picture).await;
     assert_eq!(what_is_wrong(browser).await, json!([]), "{heading}");
 }
 
@@ -124,7 +129,7 @@ const READABLE: &str = "<!doctype html><html lang=en><title>A page</title>\
 <label for=a>A field</label><input id=a style='font-size:16px;height:44px'>\
 <button style='height:44px'>Go on</button>";
 
-const DEFECTS: [(&str, &str, &str); 13] = [
+const DEFECTS: [(&str, &str, &str); 14] = [
     (" lang=en", "", "html: no language"),
     ("<title>A page</title>", "", "html: no title"),
     ("name=viewport", "name=nothing", "html: wider than the screen"),
@@ -142,4 +147,5 @@ const DEFECTS: [(&str, &str, &str); 13] = [
     ("<p>", "<p style='position:absolute;left:-99px'>", "p: out of sight"),
     ("<p>", "<p style='font-size:8px'>", "p: too small to read"),
     ("<p>", "<p style='color:silver'>", "p: too pale to read"),
+    ("<p>", "<p style='opacity:.4'>", "p: too pale to read"),
 ];

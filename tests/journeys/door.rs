@@ -69,6 +69,13 @@ impl<'w> Person<'w> {
         Url::parse(location(&response)).expect("an address")
     }
 
+    /// Whether a reply takes the flow's own cookie away.
+    fn loses_its_cookie_by(&self, response: &Response<Bytes>) -> bool {
+        let (name, _) = self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
+        let removal = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
+        response.headers()[SET_COOKIE] == removal.as_str()
+    }
+
     /// Goes to Microsoft and back, up to the callback's request.
     async fn walk(&mut self, at: &Url, user: &User, answer: Answer) -> Request<Bytes> {
         self.browser.walk(at, user, answer).await.expect("a callback")
@@ -142,6 +149,7 @@ async fn from_the_link_to_the_consent() {
 
     let response = person.post(&found, "answer=confirm").await;
     assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/consent/done"));
+    assert!(person.loses_its_cookie_by(&response));
     assert_eq!(person.get("/consent/done").await.status(), StatusCode::OK);
     assert!(has_consent(&world, &broker).await);
     assert!(matches!(status(&broker, &sent).await, InvitationStatus::Confirmed { .. }));
@@ -205,6 +213,11 @@ async fn a_person_who_fails_first_comes_through_in_the_end() {
     assert!(text(&response).contains("You said no at Microsoft"), "{}", text(&response));
 
     let microsoft = person.begin(&path).await;
+    let failed = person.walk(&microsoft, &world.admin, Answer::FailMfa).await;
+    let page = text(&door.answer(failed).await);
+    assert!(page.contains("There was no second factor") && page.contains("AADSTS50074"), "{page}");
+
+    let microsoft = person.begin(&path).await;
     let callback = person.walk(&microsoft, &world.admin, Answer::Accept).await;
     let mut other = callback.clone();
     other.headers_mut().remove(COOKIE);
@@ -218,6 +231,7 @@ async fn a_person_who_fails_first_comes_through_in_the_end() {
 
     let response = person.post(location(&first), "answer=decline").await;
     assert_eq!(location(&response), "/consent/declined");
+    assert!(person.loses_its_cookie_by(&response));
     assert!(!has_consent(&world, &broker).await);
     let found = person.find(&path, &world.admin).await;
     person.post(&found, "answer=confirm").await;

@@ -59,6 +59,13 @@ impl fmt::Debug for BrowserKey {
     }
 }
 
+/// The value of a `Set-Cookie` header that takes a flow's cookie away.
+pub(super) fn removal(flow: &str) -> HeaderValue {
+    let name = cookie_name(flow);
+    let text = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
+    HeaderValue::try_from(text).expect("base64url and attributes are ASCII")
+}
+
 /// The name under which a flow is stored: the hash of its state, so that the store cannot finish it.
 pub(super) fn flow_id(state: &str) -> String {
     Fingerprint::of(state).as_str().to_owned()

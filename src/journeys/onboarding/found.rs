@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::browser::cookie_name;
+use super::browser::{self, cookie_name};
 use super::ground::Ground;
 use super::{Onboarding, Replacement};
 use crate::error::Error;
@@ -117,6 +117,14 @@ impl Found {
     #[must_use]
     pub const fn replaces_damaged(&self) -> bool {
         self.facts.replaces_damaged
+    }
+
+    /// The value of a `Set-Cookie` header that takes the flow's cookie away, for the reply to whoever
+    /// has confirmed or declined. Nothing needs it any more, and browsers then forget this page: else
+    /// their back button may show it again, as it was, although it must not be stored.
+    #[must_use]
+    pub fn cookie_removal(&self) -> HeaderValue {
+        browser::removal(&self.facts.id.flow)
     }
 
     /// Lets it take the place of a record that does not open, and of its key if that is damaged.
