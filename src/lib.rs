@@ -98,8 +98,8 @@ pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{
-    Account, ApprovalRequest, ConsentRequest, Customer, InvitationRequest, Invitations, InvitedConsent, Partner,
-    TokenRequest,
+    Account, ApprovalRequest, ConsentRequest, Customer, InvitationRequest, Invitations,
+    InvitedConsent, Partner, TokenRequest,
 };
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::challenge::ClaimsChallenge;

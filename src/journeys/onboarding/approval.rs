@@ -106,10 +106,11 @@ impl ApprovalReport {
     }
 }
 
-/// The approval as it is sealed and stored, under the hash of its state.
+/// The approval as it is sealed and stored, apart from the sign-ins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ApprovalRecord {
-    id: String,
+    /// The hash of its state.
+    flow: String,
     pub(super) expected: Option<TenantId>,
     pub(super) account: AccountId,
     pub(super) invited: Option<InvitedFlow>,
@@ -130,7 +131,7 @@ impl ApprovalRecord {
     ) -> (Self, PendingApproval) {
         let browser = BrowserKey::new(&request.state, ResponseMode::Query, PENDING_LIFE);
         let record = Self {
-            id: flow_id(&request.state),
+            flow: flow_id(&request.state),
             expected,
             account,
             invited,
@@ -142,10 +143,15 @@ impl ApprovalRecord {
         (record, PendingApproval { approval_url: request.url, browser, expires_at })
     }
 
+    /// The id under which one of this state lies.
+    pub(super) fn id_of(state: &str) -> String {
+        place(&flow_id(state))
+    }
+
     /// Whether this callback may answer it: right browser first, since only the one who began may
     /// learn more.
     pub(super) fn check(&self, callback: &Callback, now: SystemTime) -> Result<(), Refused> {
-        if !self.browser.matches(callback.cookies().find(&cookie_name(&self.id))) {
+        if !self.browser.matches(callback.cookies().find(&cookie_name(&self.flow))) {
             return Err(Refused::OtherBrowser);
         }
         if self.answered {
@@ -174,7 +180,7 @@ impl Record for ApprovalRecord {
     }
 
     fn id(&self) -> String {
-        self.id.clone()
+        place(&self.flow)
     }
 
     fn generation(&self) -> u64 {
@@ -184,4 +190,9 @@ impl Record for ApprovalRecord {
     fn due(&self) -> Option<SystemTime> {
         Some(self.expires_at + PENDING_LIFE)
     }
+}
+
+/// No sign-in lies there: those have no full stop.
+fn place(flow: &str) -> String {
+    format!("approval.{flow}")
 }

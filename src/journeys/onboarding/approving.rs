@@ -7,7 +7,6 @@
 use std::time::SystemTime;
 
 use super::approval::{ApprovalRecord, ApprovalReport, PendingApproval};
-use super::browser::flow_id;
 use super::{Beginning, Desk, Onboarding, denied, refused_partner};
 use crate::error::Error;
 use crate::model::cloud::{Authority, Directory};
@@ -96,7 +95,9 @@ impl Desk {
     async fn capture_approval(&self, callback: &Callback) -> Result<ApprovalReport, Error> {
         let approval = self.answer(callback).await?;
         match callback.answer() {
-            Answer::Approved { tenant: Some(said) } => self.check_tenant(approval.expected, *said)?,
+            Answer::Approved { tenant: Some(said) } => {
+                self.check_tenant(approval.expected, *said)?
+            }
             Answer::Approved { tenant: None } => {}
             Answer::Denied(error) => return Err(not_approved(error, approval.expected)),
             Answer::Code(_) => return Err(Refused::OtherStep.into()),
@@ -110,7 +111,7 @@ impl Desk {
         if !callback.reports_approval() {
             return Err(Refused::OtherStep.into());
         }
-        let held = self.ledger.load::<ApprovalRecord>(None, &flow_id(state)).await?;
+        let held = self.ledger.load::<ApprovalRecord>(None, &ApprovalRecord::id_of(state)).await?;
         let Held { record, revision } = held.ok_or(Refused::StateUnknown)?;
         record.check(callback, self.clock.now())?;
         self.check_issuer(callback, record.expected)?;

@@ -91,7 +91,11 @@ impl Desk {
 
     /// RFC 9207, section 2.4. Entra does not announce `iss`, so its absence is allowed; at a first
     /// contact it may name any tenant of this cloud until it is known who signed in.
-    pub(super) fn check_issuer(&self, callback: &Callback, tenant: Option<TenantId>) -> Result<(), Refused> {
+    pub(super) fn check_issuer(
+        &self,
+        callback: &Callback,
+        tenant: Option<TenantId>,
+    ) -> Result<(), Refused> {
         let Some(found) = callback.iss() else { return Ok(()) };
         let named = || TenantId::parse(found.rsplit('/').nth(1)?).ok();
         let tenant = tenant.or_else(named).ok_or(Refused::OtherIssuer)?;

@@ -1,14 +1,19 @@
 //! An approval begun where somebody was just turned away: in place of the sign-in that needed it.
 
 use super::approval::PendingApproval;
-use super::browser::cookie_name;
+use super::browser::{cookie_name, flow_id};
 use super::pending::PendingRecord;
 use super::{Beginning, Desk, Onboarding};
 use crate::error::Error;
 use crate::model::policy::Refused;
-use crate::protocol::authorization::Cookies;
+use crate::protocol::authorization::{Callback, Cookies};
 
 impl Onboarding {
+    /// Names the sign-in that this answers, if there is one.
+    pub(crate) fn flow_of(callback: &Callback) -> Option<String> {
+        callback.state().map(flow_id)
+    }
+
     /// Begins an approval for what the sign-in of that name was begun for, by the same invitation if
     /// it was by one.
     pub(crate) async fn begin_approval_after(

@@ -361,9 +361,11 @@ mod tests {
 
     #[test]
     fn an_administrators_approval_is_told_from_a_code() {
-        for (text, named) in
-            [("&tenant=t", false), ("&tenant=33333333-3333-4333-8333-333333333333", true), ("", false)]
-        {
+        for (text, named) in [
+            ("&tenant=t", false),
+            ("&tenant=33333333-3333-4333-8333-333333333333", true),
+            ("", false),
+        ] {
             let approved = got(&format!("admin_consent=True&state=s&scope=x{text}"));
             let approved = approved.expect("an answer");
             let Answer::Approved { tenant } = approved.answer() else { panic!("an approval") };
