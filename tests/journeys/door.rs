@@ -13,6 +13,8 @@ use url::Url;
 
 use crate::world::{DAY, MINUTE, World};
 
+mod two_steps;
+
 const START: &str = "https://panel.example/consent/invited";
 
 async fn doors() -> (World, Broker, WebDoor) {
@@ -61,7 +63,12 @@ impl<'w> Person<'w> {
 
     /// Presses the start page's button; returns the address at Microsoft.
     async fn begin(&mut self, path: &str) -> Url {
-        let response = self.post(path, "").await;
+        self.press(path, "").await
+    }
+
+    /// Presses a button that leads to Microsoft; returns the address there.
+    async fn press(&mut self, path: &str, body: &'static str) -> Url {
+        let response = self.post(path, body).await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", text(&response));
         let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
         self.browser.keep_cookie(cookie);

@@ -196,3 +196,43 @@ impl Record for ApprovalRecord {
 fn place(flow: &str) -> String {
     format!("approval.{flow}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::{json, to_value};
+
+    use crate::model::cloud::{Authority, Cloud};
+    use crate::model::registration::{AppRegistration, ClientCredential};
+    use crate::model::tenant::ClientId;
+
+    use super::*;
+
+    #[test]
+    fn an_approval_binds_what_its_callback_must_match_and_keeps_nothing_of_the_browsers() {
+        //
+        let home = TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID");
+        let partner = TenantId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
+        let client_id = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+        let secret = ClientCredential::secret("canary-secret").expect("plain");
+        let redirect = "https://panel.example/callback";
+        let app = AppRegistration::new(Cloud::Global, home, client_id, secret, redirect);
+        let authority = Authority::of(&Cloud::Global, partner);
+        let request = AdminConsentRequest::new(&app.expect("valid"), &authority);
+        let (state, now) = (request.state.clone(), UNIX_EPOCH + Duration::from_secs(1_000_000));
+        let account = AccountId::new("panel-1").expect("plain");
+        let (record, pending) = ApprovalRecord::begun(Some(partner), account, None, request, now);
+        let expected = json!({
+            "flow": flow_id(&state), "expected": partner, "account": "panel-1", "invited": null,
+            "browser": pending.browser_key().fingerprint(), "answered": false,
+            "expires_at": 1_000_000 + PENDING_LIFE.as_secs(),
+        });
+        let kept = to_value(&record).expect("JSON");
+        assert_eq!(kept, expected);
+        assert_eq!(record.id(), ApprovalRecord::id_of(&state));
+        let secret = state.split_once('.').expect("a mark").1;
+        assert!(!kept.to_string().contains(secret), "only its hash is kept");
+        assert!(!format!("{pending:?} {record:?}").contains(secret));
+    }
+}
