@@ -56,7 +56,8 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::Approve => "Approve as an administrator",
         Phrase::ApproveHere => {
             "Are you an administrator yourself, or is one with you? Then approve here, in this \
-             browser."
+             browser. Should Microsoft still know the account that was turned away, choose another \
+             there, or open the link in a private window."
         }
         Phrase::ApprovedTitle => "The first step is done",
         Phrase::ApprovedText => {

@@ -54,7 +54,9 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         }
         Phrase::Approve => "관리자로서 승인",
         Phrase::ApproveHere => {
-            "본인이 관리자이거나 관리자와 함께 계십니까? 그렇다면 이 브라우저에서 바로 승인할 수 있습니다."
+            "본인이 관리자이거나 관리자와 함께 계십니까? 그렇다면 이 브라우저에서 바로 승인할 수 있습니다. \
+             Microsoft에 거절된 계정이 아직 로그인되어 있다면 그곳에서 다른 계정을 선택하거나, 링크를 시크릿 \
+             창에서 여십시오."
         }
         Phrase::ApprovedTitle => "첫 단계가 끝났습니다",
         Phrase::ApprovedText => {

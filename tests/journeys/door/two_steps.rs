@@ -83,6 +83,10 @@ async fn who_is_turned_away_may_have_an_administrator_approve_there_and_then() {
     assert!(at.starts_with("/consent/approve/"), "{at}");
     assert!(page.contains("Then approve here, in this browser"), "{page}");
     let microsoft = person.press(&at, "").await;
+    let known = approve(&mut person, &microsoft, &world.admin, Answer::Accept).await;
+    assert!(text(&known).contains("An administrator must approve first"), "it is still signed in");
+    person.browser = Browser::new(); // signed out at Microsoft
+    let microsoft = person.press(&at, "").await;
     let back = approve(&mut person, &microsoft, &world.admin, Answer::Accept).await;
     assert_eq!(location(&back), "/consent/approved");
     assert!(is_noted(&broker, &sent).await, "it belongs to the invitation");
