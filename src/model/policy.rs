@@ -198,7 +198,7 @@ pub enum Refused {
     #[error("the callback came in another response mode than was asked for")]
     OtherResponseMode,
     /// The answer is that of the other step: an administrator's approval where a sign-in was begun, or
-    /// the reverse. See [`Callback::reports_approval`](crate::Callback::reports_approval).
+    /// the reverse. `Callback::reports_approval` says which of them it is.
     #[error("the callback answers the other of the two steps than was begun")]
     OtherStep,
     /// The answer names an issuer that the flow was not sent to (RFC 9207, section 2.4).
