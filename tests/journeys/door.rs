@@ -29,7 +29,7 @@ fn brand() -> Brand {
     Brand::new("Example Panel").expect("plain text")
 }
 
-/// A person's browser: it keeps the flow's cookie, and says that it is on our own page.
+/// A person's browser: it keeps the cookies of its flows, and says that it is on our own page.
 struct Person<'w> {
     door: &'w WebDoor,
     browser: Browser,
@@ -72,7 +72,9 @@ impl<'w> Person<'w> {
         assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", text(&response));
         let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
         self.browser.keep_cookie(cookie);
-        self.cookie = cookie.split(';').next().map(str::to_owned);
+        let pair = cookie.split(';').next().map(str::to_owned);
+        self.cookie =
+            self.cookie.take().into_iter().chain(pair).reduce(|all, one| all + "; " + &one);
         Url::parse(location(&response)).expect("an address")
     }
 
