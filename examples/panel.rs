@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo run --example panel              serves until you stop it: open the address that it prints
-//! cargo run --example panel -- --walk    an administrator's browser goes the whole way, once
+//! cargo run --example panel -- --walk    two people's browsers go the whole way, once
 //! ```
 
 use std::error::Error;
@@ -35,6 +35,8 @@ struct Known {
     tenant: TenantId,
     /// Only here: on the emulator we know everybody's password.
     admin: User,
+    /// Who is to consent, and is no administrator.
+    service: User,
 }
 
 struct Panel {
@@ -75,8 +77,10 @@ async fn main() -> Outcome {
         return walk(&address, &panel).await;
     }
     println!("the panel: {address}/");
-    for Known { name, admin, .. } in &panel.partners {
-        println!("{name}: {} / {} / code {}", admin.name, admin.password, admin.code);
+    for Known { name, admin, service, .. } in &panel.partners {
+        for user in [admin, service] {
+            println!("{name}: {} / {} / code {}", user.name, user.password, user.code);
+        }
     }
     Ok(serving.await?)
 }
@@ -84,7 +88,10 @@ async fn main() -> Outcome {
 fn partners(entra: &Emulator) -> Vec<Known> {
     let add = |(name, domain): (&'static str, &str)| {
         let tenant = entra.add_tenant(name);
-        Known { name, tenant, admin: entra.add_user(tenant, &format!("admin@{domain}")) }
+        let [admin, service] =
+            ["admin", "service"].map(|user| entra.add_user(tenant, &format!("{user}@{domain}")));
+        entra.change_user(&service, |account| account.administrator = false);
+        Known { name, tenant, admin, service }
     };
     let names = [("Contoso", "contoso.example"), ("Litware", "litware.example")];
     names.into_iter().chain([("Tailspin", "tailspin.example")]).map(add).collect()
@@ -160,19 +167,20 @@ fn page(title: &str, body: &Markup) -> Html<String> {
     Html(page.into_string())
 }
 
-/// What an administrator does, by hand of an emulated browser.
+/// What two people do by one link, each by hand of an emulated browser: an administrator approves, then
+/// the service account consents.
 async fn walk(address: &str, panel: &Panel) -> Outcome {
-    let Known { name, tenant, admin } = &panel.partners[0];
+    let Known { name, tenant, admin, service } = &panel.partners[0];
     let link = link(&panel.broker, *tenant, name).await?;
-    let mut browser = Browser::new();
-    let opened = browser.open(&link).await?;
+    let mut administrators = Browser::new();
+    let opened = administrators.open(&link).await?;
     println!("opened     {}: {}", opened.status(), heading(opened.body()));
+    let back = microsoft(&mut administrators, &link, "step=approve", admin).await?;
+    let approved = administrators.send(back).await?;
+    println!("approved   {}", approved.headers()[LOCATION].to_str()?);
 
-    let begun = browser.send(press(&link, &HeaderMap::new(), "")?).await?;
-    let cookie = begun.headers()[SET_COOKIE].to_str()?;
-    browser.keep_cookie(cookie);
-    let microsoft = Url::parse(begun.headers()[LOCATION].to_str()?)?;
-    let back = browser.consent(&microsoft, admin).await?;
+    let mut browser = Browser::new();
+    let back = microsoft(&mut browser, &link, "", service).await?;
     let cookies = back.headers().clone();
     let found = browser.send(back).await?;
     let found = Url::parse(address)?.join(found.headers()[LOCATION].to_str()?)?;
@@ -192,6 +200,18 @@ async fn walk(address: &str, panel: &Panel) -> Outcome {
         if shown { "live" } else { "not there" }
     );
     if shown { Ok(()) } else { Err("the consent does not show".into()) }
+}
+
+/// Presses a button of the start page, signs in and agrees at Microsoft, and comes back.
+async fn microsoft(
+    browser: &mut Browser,
+    link: &Url,
+    button: &'static str,
+    user: &User,
+) -> Outcome<Request<Bytes>> {
+    let begun = browser.send(press(link, &HeaderMap::new(), button)?).await?;
+    browser.keep_cookie(begun.headers()[SET_COOKIE].to_str()?);
+    Ok(browser.consent(&Url::parse(begun.headers()[LOCATION].to_str()?)?, user).await?)
 }
 
 /// The request of a button on a page of the panel's own.

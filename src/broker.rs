@@ -17,7 +17,7 @@ use crate::journeys::diagnosis::{Diagnosis, Diagnostics};
 use crate::journeys::exchange::Exchange;
 use crate::journeys::freezing::Freezes;
 use crate::journeys::offboarding::Offboarding;
-use crate::journeys::onboarding::{Found, FoundId, Onboarding};
+use crate::journeys::onboarding::{ApprovalReport, Found, FoundId, Onboarding};
 use crate::journeys::receipts::{Checkpoint, Notary, Receipts};
 use crate::journeys::rekeying::{Rekeying, RotateKeys};
 use crate::journeys::scan::Scan;
@@ -78,6 +78,19 @@ impl Broker {
     /// [`Error::Http`] for what went wrong with Entra; [`Error::Store`] and [`Error::Key`].
     pub async fn capture_consent(&self, callback: Callback) -> Result<Found, Error> {
         self.onboarding.capture(callback).await
+    }
+
+    /// Takes the callback of an administrator's approval: see
+    /// [`Callback::reports_approval`]. What comes back is a report, which no later step believes, and
+    /// from which no token is to be had.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the reason: of the callback itself, since the administrator
+    /// [declined](crate::Refused::Declined), since who signed in is
+    /// [no administrator](crate::Refused::AdminApprovalNeeded), or since the answer speaks of another
+    /// tenant than was asked; [`Error::Entra`]; [`Error::Store`] and [`Error::Key`].
+    pub async fn capture_approval(&self, callback: Callback) -> Result<ApprovalReport, Error> {
+        self.onboarding.capture_approval(callback).await
     }
 
     /// What waits for confirmation, found again by the request that confirms it: the same browser,

@@ -61,7 +61,9 @@ pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
 pub use journeys::guard::FleetGuard;
 pub use journeys::invitation::{InvitationCursor, InvitationPage};
-pub use journeys::onboarding::{BrowserKey, Found, FoundId, PendingConsent};
+pub use journeys::onboarding::{
+    ApprovalReport, BrowserKey, Found, FoundId, PendingApproval, PendingConsent,
+};
 pub use journeys::receipts::{Audit, Checkpoint, Receipt, ReceiptFinding, ReceiptPlace, Receipts};
 pub use journeys::rekeying::{KeyLeft, KeyRotated, KeyRotation, RotateKeys};
 pub use journeys::scan::{Scan, Scanned};
@@ -96,8 +98,8 @@ pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};
 pub use partner::{
-    Account, ConsentRequest, Customer, InvitationRequest, Invitations, InvitedConsent, Partner,
-    TokenRequest,
+    Account, ApprovalRequest, ConsentRequest, Customer, InvitationRequest, Invitations,
+    InvitedConsent, Partner, TokenRequest,
 };
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::challenge::ClaimsChallenge;

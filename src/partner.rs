@@ -1,5 +1,6 @@
 //! The verbs that people call for one partner and one customer.
 
+mod approving;
 mod inviting;
 
 use std::future::{Future, IntoFuture};
@@ -22,6 +23,7 @@ use crate::protocol::challenge::ClaimsChallenge;
 use crate::protocol::partner_center::MfaMissing;
 use crate::transport::pace::Urgency;
 
+pub use self::approving::ApprovalRequest;
 pub use self::inviting::{InvitationRequest, Invitations, InvitedConsent};
 
 impl Broker {
@@ -318,16 +320,7 @@ impl<'b> ConsentRequest<'b> {
         account: AccountId,
         door: Option<AccountId>,
     ) -> Self {
-        let beginning = Beginning {
-            expected,
-            account,
-            door,
-            mode: ResponseMode::FormPost,
-            login_hint: None,
-            claims: None,
-            rebinds: false,
-        };
-        Self { onboarding, beginning }
+        Self { onboarding, beginning: Beginning::of(expected, account, door) }
     }
 
     /// How the answer comes back; by form post, unless said otherwise.

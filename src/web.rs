@@ -15,6 +15,7 @@ use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
 use crate::protocol::authorization::{Callback, ResponseMode};
 
+mod approval;
 mod brand;
 mod english;
 mod korean;
@@ -106,16 +107,26 @@ impl WebDoor {
         let acts = request.method() == Method::POST;
         let done = match room {
             Room::Invited(token) if reads => self.invited(token, pages).await,
+            Room::Invited(token) if acts && approval::wanted(request) => {
+                self.approve(token, request.headers(), pages).await
+            }
             Room::Invited(token) if acts => self.begin(token, request.headers(), pages).await,
+            Room::Approve(flow) if acts => {
+                self.approve_instead(flow, request.headers(), pages).await
+            }
             Room::Callback if request.method() == Method::HEAD => return not_allowed("GET, POST"),
-            Room::Callback => self.callback(request).await,
+            Room::Callback => self.callback(request, pages).await,
             Room::Found(id) if reads => self.found(id, request.headers(), pages).await,
             Room::Found(id) if acts => self.decide(id, request, pages).await,
+            Room::Approved if reads => Ok(pages.approved()),
             Room::Done if reads => Ok(pages.done()),
             Room::Declined if reads => Ok(pages.declined()),
             Room::Style if reads => Ok(pages.style()),
             Room::Invited(_) | Room::Found(_) => return not_allowed("GET, HEAD, POST"),
-            Room::Done | Room::Declined | Room::Style => return not_allowed("GET, HEAD"),
+            Room::Approve(_) => return not_allowed("POST"),
+            Room::Approved | Room::Done | Room::Declined | Room::Style => {
+                return not_allowed("GET, HEAD");
+            }
         };
         done.unwrap_or_else(|error| pages.problem(&error))
     }
@@ -141,9 +152,22 @@ impl WebDoor {
     }
 
     /// Leads to an address of its own, so that to reload the page is not to send the code again.
-    async fn callback(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let found = self.broker.capture_consent(Callback::from_request(request)?).await?;
-        Ok(reply::see_other(&self.site.path(&format!("/found/{}", found.id()))))
+    async fn callback(
+        &self,
+        request: &Request<Bytes>,
+        pages: &Pages<'_>,
+    ) -> Result<Response<Bytes>, Error> {
+        let callback = Callback::from_request(request)?;
+        if callback.reports_approval() {
+            return self.approved(callback).await;
+        }
+        let instead = self.instead(&callback);
+        match (self.broker.capture_consent(callback).await, instead) {
+            (Err(Error::Refused(Refused::AdminApprovalNeeded)), Some(instead)) => {
+                Ok(pages.needs_administrator(&instead))
+            }
+            (found, _) => Ok(reply::see_other(&self.site.path(&format!("/found/{}", found?.id())))),
+        }
     }
 
     async fn found(
@@ -187,6 +211,8 @@ impl WebDoor {
 enum Room<'p> {
     Invited(&'p str),
     Callback,
+    Approve(&'p str),
+    Approved,
     Found(&'p str),
     Done,
     Declined,
@@ -199,8 +225,10 @@ impl<'p> Room<'p> {
         let last = parts.next().filter(|last| !last.is_empty())?;
         match (parts.next(), last) {
             (Some("invited"), token) => Some(Self::Invited(token)),
+            (Some("approve"), flow) => Some(Self::Approve(flow)),
             (Some("found"), id) => Some(Self::Found(id)),
             (_, "callback") => Some(Self::Callback),
+            (_, "approved") => Some(Self::Approved),
             (_, "done") => Some(Self::Done),
             (_, "declined") => Some(Self::Declined),
             (_, "style.css") => Some(Self::Style),
@@ -242,6 +270,8 @@ mod tests {
             let at = |rest: &str| format!("{front}{rest}");
             assert_eq!(Room::of(&at("/invited/x.y")), Some(Room::Invited("x.y")));
             assert_eq!(Room::of(&at("/found/t.f")), Some(Room::Found("t.f")));
+            assert_eq!(Room::of(&at("/approve/f")), Some(Room::Approve("f")));
+            assert_eq!(Room::of(&at("/approved")), Some(Room::Approved));
             assert_eq!(Room::of(&at("/callback")), Some(Room::Callback));
             assert_eq!(Room::of(&at("/style.css")), Some(Room::Style));
             for lost in ["", "/", "/invited", "/invited/", "/found/", "/callback/", "/other"] {

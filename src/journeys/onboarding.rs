@@ -31,13 +31,18 @@ use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::TokenEndpoint;
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
 
+mod approval;
+mod approving;
 mod browser;
 mod capture;
 mod found;
 mod ground;
 mod inviting;
 mod pending;
+#[cfg(feature = "web")]
+mod turned_away;
 
+pub use approval::{ApprovalReport, PendingApproval};
 pub use browser::BrowserKey;
 use found::FoundRecord;
 pub use found::{Found, FoundId};
@@ -108,6 +113,15 @@ impl fmt::Debug for Beginning {
 }
 
 impl Beginning {
+    pub(crate) const fn of(
+        expected: Option<TenantId>,
+        account: AccountId,
+        door: Option<AccountId>,
+    ) -> Self {
+        let mode = ResponseMode::FormPost;
+        Self { expected, account, door, mode, login_hint: None, claims: None, rebinds: false }
+    }
+
     /// Behind an account's door nothing is begun for another account, and nothing is moved.
     fn check_door(&self, partner: TenantId) -> Result<(), Refused> {
         let own = |door: &AccountId| *door == self.account && !self.rebinds;
@@ -123,12 +137,7 @@ impl Onboarding {
     /// Begins a flow in the browser that asks.
     pub(crate) async fn begin(&self, beginning: Beginning) -> Result<PendingConsent, Error> {
         let desk = &self.0;
-        if let Some(partner) = beginning.expected {
-            desk.check_partner(partner)?;
-            beginning.check_door(partner)?;
-            let ground = desk.ground(partner).await?;
-            ground.check_binding(partner, &beginning.account, beginning.rebinds)?;
-        }
+        desk.admit_beginning(&beginning).await?;
         let (record, pending) = desk.prepare(&beginning);
         desk.note(&record).await?;
         Ok(pending)
@@ -204,6 +213,15 @@ impl Onboarding {
 }
 
 impl Desk {
+    /// Whether anything can come of what begins.
+    async fn admit_beginning(&self, beginning: &Beginning) -> Result<(), Error> {
+        let Some(partner) = beginning.expected else { return Ok(()) };
+        self.check_partner(partner)?;
+        beginning.check_door(partner)?;
+        let ground = self.ground(partner).await?;
+        Ok(ground.check_binding(partner, &beginning.account, beginning.rebinds)?)
+    }
+
     /// A flow, with what its browser needs; nothing of it is stored yet.
     fn prepare(&self, beginning: &Beginning) -> (PendingRecord, PendingConsent) {
         let directory = beginning.expected.map_or(Directory::Organizations, Directory::Tenant);

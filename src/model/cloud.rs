@@ -262,6 +262,11 @@ impl Authority {
         self.at("oauth2/v2.0/token")
     }
 
+    /// Where an administrator approves for a whole tenant. It knows no `common`, and neither do we.
+    pub(crate) fn approval_url(&self) -> Url {
+        self.at("v2.0/adminconsent")
+    }
+
     pub(crate) fn keys_url(&self) -> Url {
         self.at("discovery/v2.0/keys")
     }
@@ -402,6 +407,10 @@ mod tests {
         assert_eq!(
             first.authorize_url().as_str(),
             "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize"
+        );
+        assert_eq!(
+            first.approval_url().as_str(),
+            "https://login.microsoftonline.com/organizations/v2.0/adminconsent"
         );
     }
 }

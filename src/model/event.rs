@@ -32,7 +32,26 @@ pub enum Event {
         /// Who signed in.
         user: UserId,
     },
-    /// A consent was refused; nothing is stored.
+    /// An administrator's approval for the whole tenant was begun.
+    ApprovalRequested {
+        /// The tenant asked, or none at a first contact.
+        partner: Option<TenantId>,
+        /// In whose name.
+        account: AccountId,
+        /// The invitation that it was begun by.
+        invitation: Option<InvitationId>,
+    },
+    /// A browser came back and says that an administrator has approved. Nothing proves it before
+    /// somebody signs in.
+    ApprovalReported {
+        /// The tenant that was asked, or none at a first contact.
+        partner: Option<TenantId>,
+        /// In whose name.
+        account: AccountId,
+        /// The invitation that it was begun by.
+        invitation: Option<InvitationId>,
+    },
+    /// A consent, or an administrator's approval, was refused; nothing is stored.
     ConsentRefused {
         /// The partner, where it is known.
         partner: Option<TenantId>,

@@ -131,9 +131,9 @@ const fn misleads(c: char) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvitationStatus {
-    /// Nobody has begun by its link. Whether somebody has looked at it is not noted.
+    /// Nobody has begun a sign-in by its link. Whether somebody has looked at it is not noted.
     Open,
-    /// Somebody has begun by its link, and nobody has confirmed.
+    /// Somebody has begun a sign-in by its link, and nobody has confirmed.
     Started {
         /// How often, of ten.
         times: u32,
@@ -235,6 +235,8 @@ pub struct Invitation {
     pub(crate) sent_at: SystemTime,
     pub(crate) expires_at: SystemTime,
     pub(crate) starts: u32,
+    pub(crate) approvals: u32,
+    pub(crate) approval_reported_at: Option<SystemTime>,
     pub(crate) status: InvitationStatus,
 }
 
@@ -311,6 +313,19 @@ impl Invitation {
         MOST_STARTS.saturating_sub(self.starts)
     }
 
+    /// When a browser last said that an administrator has approved the application for the tenant.
+    /// It proves nothing: whether a sign-in is let through, the sign-in shows.
+    #[must_use]
+    pub const fn approval_reported_at(&self) -> Option<SystemTime> {
+        self.approval_reported_at
+    }
+
+    /// How often an administrator's approval can still be begun by its present link.
+    #[must_use]
+    pub const fn approvals_left(&self) -> u32 {
+        MOST_STARTS.saturating_sub(self.approvals)
+    }
+
     /// How it stood.
     #[must_use]
     pub const fn status(&self) -> &InvitationStatus {
@@ -377,7 +392,7 @@ fn is_base64url(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(plain)
 }
 
-/// How often a link can be begun by.
+/// How often a sign-in, and how often an approval, can be begun by a link.
 pub(crate) const MOST_STARTS: u32 = 10;
 const ID_LENGTH: usize = 22;
 const SECRET_LENGTH: usize = 43;

@@ -197,6 +197,10 @@ pub enum Refused {
     /// The answer came by query where a form was asked for, or the reverse.
     #[error("the callback came in another response mode than was asked for")]
     OtherResponseMode,
+    /// The answer is that of the other step: an administrator's approval where a sign-in was begun, or
+    /// the reverse. `Callback::reports_approval` says which of them it is.
+    #[error("the callback answers the other of the two steps than was begun")]
+    OtherStep,
     /// The answer names an issuer that the flow was not sent to (RFC 9207, section 2.4).
     #[error("the callback names another issuer than the flow was sent to")]
     OtherIssuer,

@@ -16,8 +16,10 @@ use crate::model::cloud::Authority;
 use crate::model::registration::AppRegistration;
 use crate::model::secret::random;
 
+mod approval;
 mod callback;
 
+pub(crate) use approval::AdminConsentRequest;
 pub(crate) use callback::{Answer, Cookies};
 pub use callback::{Callback, CallbackError};
 

@@ -42,6 +42,32 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
              confirm. Use the account that is meant for this, best a service account of its own."
         }
         Phrase::Begin => "Continue to Microsoft",
+        Phrase::ApproveTitle => "If an administrator must approve first",
+        Phrase::ApproveText => {
+            "Many organizations let only administrators approve applications. Then an administrator \
+             opens this same link and approves first, for the whole organization. {panel} can do \
+             nothing by that alone: afterwards, today or another day, the account that is meant for \
+             this opens the link and continues above."
+        }
+        Phrase::ApprovalReported => {
+            "An approval was reported on {time}. Now the account that is meant for this continues \
+             above."
+        }
+        Phrase::Approve => "Approve as an administrator",
+        Phrase::ApproveHere => {
+            "Are you an administrator yourself, or is one with you? Then approve here, in this \
+             browser. Should Microsoft still know the account that was turned away, choose another \
+             there, or open the link in a private window."
+        }
+        Phrase::ApprovedTitle => "The first step is done",
+        Phrase::ApprovedText => {
+            "Microsoft reports that an administrator has approved the application for the \
+             organization. {panel} can do nothing by that alone."
+        }
+        Phrase::ApprovedTurn => {
+            "Whoever uses the account that is meant for this: they open the same link from the \
+             invitation, today or another day, and sign in."
+        }
         Phrase::ConfirmTitle => "Is this what you want?",
         Phrase::ConfirmText => {
             "Check first who receives the power. You can take it back at any time, at Microsoft or \
@@ -135,8 +161,9 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::Declined => "Nothing was given. The invitation still works.",
         Problem::NeedsAdministrator => {
-            "Your organization lets only administrators approve applications. Ask one to open the \
-             link, or to approve the application for the organization. The invitation still works."
+            "Your organization lets only administrators approve applications. Send the link from \
+             your invitation to one: its page has a button for administrators. After that open the \
+             link again, today or another day, and sign in. The invitation still works."
         }
         Problem::WrongTenant => {
             "The invitation is for tenant {expected}; the account belongs to {found}. Nothing was \

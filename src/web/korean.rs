@@ -42,6 +42,30 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
              정해 둔 계정을 사용하십시오. 전용 서비스 계정이 가장 좋습니다."
         }
         Phrase::Begin => "Microsoft로 계속",
+        Phrase::ApproveTitle => "관리자의 승인이 먼저 필요하다면",
+        Phrase::ApproveText => {
+            "관리자만 애플리케이션을 승인할 수 있는 조직이 많습니다. 그럴 때는 관리자가 이 링크를 열어 조직 \
+             전체에 먼저 승인합니다. 그것만으로는 {panel}이(가) 아무 일도 할 수 없습니다. 그 뒤 오늘이나 \
+             다른 날에, 이 용도로 정해 둔 계정의 사용자가 같은 링크를 열고 위에서 계속합니다."
+        }
+        Phrase::ApprovalReported => {
+            "{time}에 관리자가 승인했다는 응답이 있었습니다. 이제 이 용도로 정해 둔 계정으로 위에서 \
+             계속하십시오."
+        }
+        Phrase::Approve => "관리자로서 승인",
+        Phrase::ApproveHere => {
+            "본인이 관리자이거나 관리자와 함께 계십니까? 그렇다면 이 브라우저에서 바로 승인할 수 있습니다. \
+             Microsoft에 거절된 계정이 아직 로그인되어 있다면 그곳에서 다른 계정을 선택하거나, 링크를 시크릿 \
+             창에서 여십시오."
+        }
+        Phrase::ApprovedTitle => "첫 단계가 끝났습니다",
+        Phrase::ApprovedText => {
+            "Microsoft에서 관리자가 조직 전체에 애플리케이션을 승인했다고 알려 왔습니다. 그것만으로는 \
+             {panel}이(가) 아무 일도 할 수 없습니다."
+        }
+        Phrase::ApprovedTurn => {
+            "이 용도로 정해 둔 계정의 사용자입니다. 오늘이나 다른 날에 같은 초대 링크를 열고 로그인합니다."
+        }
         Phrase::ConfirmTitle => "이대로 진행할까요?",
         Phrase::ConfirmText => {
             "먼저 누가 권한을 받는지 확인하십시오. 권한은 Microsoft 또는 {panel}에서 언제든지 거둘 수 \
@@ -138,8 +162,9 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::Declined => "아무 권한도 부여되지 않았습니다. 초대는 아직 유효합니다.",
         Problem::NeedsAdministrator => {
-            "귀 조직에서는 관리자만 애플리케이션을 승인할 수 있습니다. 관리자에게 이 링크를 열거나 조직 \
-             전체에 애플리케이션을 승인해 달라고 요청하십시오. 초대는 아직 유효합니다."
+            "귀 조직에서는 관리자만 애플리케이션을 승인할 수 있습니다. 초대 링크를 관리자에게 보내십시오. \
+             그 페이지에 관리자용 버튼이 있습니다. 승인이 끝나면 오늘이나 다른 날에 링크를 다시 열고 \
+             로그인하십시오. 초대는 아직 유효합니다."
         }
         Problem::WrongTenant => {
             "초대는 테넌트 {expected}에 대한 것이지만, 로그인한 계정은 {found}에 속합니다. 아무 권한도 \

@@ -60,6 +60,7 @@ impl<'d> Pages<'d> {
             }
             p { (self.says(Phrase::BeginText)) }
             form method="post" { button { (self.says(Phrase::Begin)) } }
+            (self.approval_first(invitation))
             (self.good_until(invitation.expires_at()))
         };
         self.page(StatusCode::OK, Phrase::InvitationTitle, &body)
@@ -98,11 +99,11 @@ impl<'d> Pages<'d> {
     }
 
     pub(super) fn lost(&self) -> Response<Bytes> {
-        self.explain(Problem::Lost, &[], None)
+        self.explain(Problem::Lost, &[], None, None)
     }
 
     pub(super) fn foreign(&self) -> Response<Bytes> {
-        self.explain(Problem::Foreign, &[], None)
+        self.explain(Problem::Foreign, &[], None, None)
     }
 
     /// What happened, whose turn it is, and what support will ask for.
@@ -119,7 +120,7 @@ impl<'d> Pages<'d> {
             ) => facts = vec![("scopes", scopes.to_string())],
             _ => {}
         }
-        self.explain(Problem::of(error), &facts, reference(error))
+        self.explain(Problem::of(error), &facts, reference(error), None)
     }
 
     pub(super) fn style(&self) -> Response<Bytes> {
@@ -131,16 +132,18 @@ impl<'d> Pages<'d> {
         response
     }
 
-    fn explain(
+    pub(super) fn explain(
         &self,
         problem: Problem,
         facts: &[(&str, String)],
         reference: Option<String>,
+        offer: Option<&Markup>,
     ) -> Response<Bytes> {
         let body = html! {
             p role="alert" { (self.says_of(Phrase::Text(problem), facts)) }
             h2 { (self.says(Phrase::Turn)) }
             p { (self.says(problem.turn())) }
+            @if let Some(offer) = offer { (offer) }
             @if let Some(reference) = reference {
                 dl { dt { (self.says(Phrase::Reference)) } dd { code { (reference) } } }
             }
@@ -238,7 +241,7 @@ impl<'d> Pages<'d> {
         html! { p { small { (text) } } }
     }
 
-    fn home(&self) -> Markup {
+    pub(super) fn home(&self) -> Markup {
         html! {
             @if let Some(home) = self.brand.home() {
                 p { a href=(home) rel="noreferrer" { (self.says(Phrase::Home)) } }
@@ -246,12 +249,12 @@ impl<'d> Pages<'d> {
         }
     }
 
-    fn says(&self, phrase: Phrase) -> String {
+    pub(super) fn says(&self, phrase: Phrase) -> String {
         self.says_of(phrase, &[])
     }
 
     /// What is filled in is filled in once: a name cannot bring braces of its own.
-    fn says_of(&self, phrase: Phrase, facts: &[(&str, String)]) -> String {
+    pub(super) fn says_of(&self, phrase: Phrase, facts: &[(&str, String)]) -> String {
         let (mut said, mut rest) = (String::new(), self.language.says(phrase));
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
@@ -267,7 +270,7 @@ impl<'d> Pages<'d> {
         said
     }
 
-    fn page(&self, status: StatusCode, title: Phrase, body: &Markup) -> Response<Bytes> {
+    pub(super) fn page(&self, status: StatusCode, title: Phrase, body: &Markup) -> Response<Bytes> {
         let title = self.says(title);
         let page = html! {
             (DOCTYPE)
@@ -311,7 +314,7 @@ fn reference(error: &Error) -> Option<String> {
 }
 
 /// In universal time, read the same everywhere.
-fn moment(time: SystemTime) -> String {
+pub(super) fn moment(time: SystemTime) -> String {
     DateTime::from_system_time(time).map_or_else(
         |_| "–".to_owned(),
         |at| {

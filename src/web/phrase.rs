@@ -62,6 +62,22 @@ pub enum Phrase {
     BeginText,
     /// The button that begins.
     Begin,
+    /// Heads the administrator's step.
+    ApproveTitle,
+    /// What that step is for, and what comes after it.
+    ApproveText,
+    /// When an approval was reported.
+    ApprovalReported,
+    /// The button that begins an administrator's approval.
+    Approve,
+    /// Offers the administrator's step where a sign-in was turned away.
+    ApproveHere,
+    /// Heads the page after an approval.
+    ApprovedTitle,
+    /// What was reported.
+    ApprovedText,
+    /// What is next after an approval.
+    ApprovedTurn,
     /// Heads the confirmation.
     ConfirmTitle,
     /// What a confirmation does.
@@ -118,7 +134,7 @@ pub enum Problem {
     OtherBrowser,
     /// The person said no at Microsoft.
     Declined,
-    /// An administrator has to approve.
+    /// An administrator has to approve for the whole organization first.
     NeedsAdministrator,
     /// Another organisation signed in.
     WrongTenant,

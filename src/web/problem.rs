@@ -35,6 +35,7 @@ impl Problem {
             Refused::StateMissing
             | Refused::StateUnknown
             | Refused::OtherResponseMode
+            | Refused::OtherStep
             | Refused::OtherIssuer => Self::WrongAnswer,
             Refused::StateReplayed => Self::AlreadyAnswered,
             Refused::StateExpired => Self::TooLate,

@@ -13,6 +13,8 @@ use url::Url;
 
 use crate::world::{DAY, MINUTE, World};
 
+mod two_steps;
+
 const START: &str = "https://panel.example/consent/invited";
 
 async fn doors() -> (World, Broker, WebDoor) {
@@ -27,7 +29,7 @@ fn brand() -> Brand {
     Brand::new("Example Panel").expect("plain text")
 }
 
-/// A person's browser: it keeps the flow's cookie, and says that it is on our own page.
+/// A person's browser: it keeps the cookies of its flows, and says that it is on our own page.
 struct Person<'w> {
     door: &'w WebDoor,
     browser: Browser,
@@ -61,11 +63,18 @@ impl<'w> Person<'w> {
 
     /// Presses the start page's button; returns the address at Microsoft.
     async fn begin(&mut self, path: &str) -> Url {
-        let response = self.post(path, "").await;
+        self.press(path, "").await
+    }
+
+    /// Presses a button that leads to Microsoft; returns the address there.
+    async fn press(&mut self, path: &str, body: &'static str) -> Url {
+        let response = self.post(path, body).await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", text(&response));
         let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
         self.browser.keep_cookie(cookie);
-        self.cookie = cookie.split(';').next().map(str::to_owned);
+        let pair = cookie.split(';').next().map(str::to_owned);
+        self.cookie =
+            self.cookie.take().into_iter().chain(pair).reduce(|all, one| all + "; " + &one);
         Url::parse(location(&response)).expect("an address")
     }
 

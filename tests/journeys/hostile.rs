@@ -1,5 +1,6 @@
 //! Attackers: one who writes into the database, one who crafts callbacks, one with an account.
 
+mod approvals;
 mod callbacks;
 mod credentials;
 mod damage;

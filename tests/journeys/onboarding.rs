@@ -12,4 +12,5 @@ mod people;
 mod second_factor;
 mod the_way;
 mod tokens;
+mod two_steps;
 mod withdrawal;

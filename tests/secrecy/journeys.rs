@@ -15,7 +15,9 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 
 use crate::logs;
 use crate::witness::Witness;
-use crate::world::{DAY, HOUR, accept, browser_of, capture, cookies_of, raw, token_of};
+use crate::world::{
+    DAY, HOUR, accept, approve, browser_of, capture, cookies_of, raw, report, token_of,
+};
 
 #[tokio::test]
 async fn a_partner_that_comes_stays_and_goes_leaves_no_secret_anywhere() {
@@ -129,6 +131,38 @@ async fn an_invitation_leaves_its_link_nowhere() {
     witness.assert_silent();
     let lines = String::from_utf8_lossy(&logs::lines()).into_owned();
     assert!(lines.contains("InvitationStarted"), "the search was in something");
+}
+
+#[tokio::test]
+async fn an_approval_leaves_its_state_nowhere() {
+    //
+    let witness = Witness::new().await;
+    let (world, broker) = (&witness.world, witness.broker().await);
+    let sent = witness.invite(broker.partner(world.contoso).invite(world.account())).await;
+    let request = broker.partner(world.contoso).request_approval(world.account());
+    witness.show("request", &request);
+    let begun = [request.await, broker.begin_invited_approval(&token_of(&sent)).await];
+    for (pending, answer) in begun.into_iter().zip([Answer::Cancel, Answer::Accept]) {
+        let pending = pending.expect("begun");
+        witness.show("pending", &pending);
+        let mut pairs = pending.approval_url().query_pairs();
+        let state = pairs.find(|(name, _)| name == "state").expect("a state").1;
+        witness.plant("state", state.split_once('.').expect("a mark").1);
+        let cookie = pending.browser_key().set_cookie();
+        let pair = cookie.to_str().expect("ASCII").split(';').next().expect("a pair");
+        witness.plant("browser key", pair.split_once('=').expect("a pair").1);
+        let request = approve(&pending, &world.admin, answer).await;
+        witness.show("callback", &Callback::from_request(&request).expect("an answer"));
+        match report(&broker, &request).await {
+            Ok(report) => witness.show("report", &report),
+            refused => drop(witness.fault(refused)),
+        }
+        witness.fault(report(&broker, &request).await);
+        witness.keep_files();
+    }
+    witness.assert_silent();
+    let lines = String::from_utf8_lossy(&logs::lines()).into_owned();
+    assert!(lines.contains("ApprovalReported"), "the search was in something");
 }
 
 #[tokio::test]

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cpv_consent::emulator::{Browser, Emulator, User};
+use cpv_consent::emulator::{Answer, Browser, Emulator, User};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
-    AccountId, AppRegistration, Broker, BrokerBuilder, Callback, ClientCredential, ClientId, Cloud,
-    Consent, Error, Event, Found, KeyRing, LocalKey, Origins, PendingConsent, Policy, Refused,
-    Resource, ResponseMode, SentInvitation, TenantId, VirtualClock,
+    AccountId, AppRegistration, ApprovalReport, Broker, BrokerBuilder, Callback, ClientCredential,
+    ClientId, Cloud, Consent, Error, Event, Found, KeyRing, LocalKey, Origins, PendingApproval,
+    PendingConsent, Policy, Refused, Resource, ResponseMode, SentInvitation, TenantId,
+    VirtualClock,
 };
 use http::Request;
 use url::Url;
@@ -126,6 +127,19 @@ impl World {
         tenant
     }
 
+    /// The user that is meant to consent: no administrator, as a service account is none.
+    pub fn service_account(&self) -> User {
+        let user = self.entra.add_user(self.contoso, "service@contoso.example");
+        self.entra.change_user(&user, |account| account.administrator = false);
+        user
+    }
+
+    /// An approval for the partner, up to the callback that its administrator's browser makes.
+    pub async fn approval(&self, broker: &Broker) -> Request<Bytes> {
+        let pending = broker.partner(self.contoso).request_approval(self.account());
+        approve(&pending.await.expect("begun"), &self.admin, Answer::Accept).await
+    }
+
     /// The partner is invited by a link.
     pub async fn invite(&self, broker: &Broker) -> SentInvitation {
         broker.partner(self.contoso).invite(self.account()).await.expect("an invitation")
@@ -192,6 +206,19 @@ pub fn browser_of(pending: &PendingConsent) -> Browser {
 /// Signs in, proves the second factor and accepts; returns the request that the browser then makes.
 pub async fn accept(pending: &PendingConsent, user: &User) -> Request<Bytes> {
     browser_of(pending).consent(pending.authorize_url(), user).await.expect("a callback")
+}
+
+/// What an administrator does, in a browser that holds the approval's cookie; returns the request that
+/// the browser then makes.
+pub async fn approve(pending: &PendingApproval, user: &User, answer: Answer) -> Request<Bytes> {
+    let mut browser = Browser::new();
+    let cookie = pending.browser_key().set_cookie();
+    browser.keep_cookie(cookie.to_str().expect("ASCII"));
+    browser.walk(pending.approval_url(), user, answer).await.expect("a callback")
+}
+
+pub async fn report(broker: &Broker, request: &Request<Bytes>) -> Result<ApprovalReport, Error> {
+    broker.capture_approval(Callback::from_request(request)?).await
 }
 
 pub async fn capture(broker: &Broker, request: &Request<Bytes>) -> Result<Found, Error> {

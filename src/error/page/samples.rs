@@ -140,6 +140,7 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::StateExpired,
         Refused::OtherBrowser,
         Refused::OtherResponseMode,
+        Refused::OtherStep,
         Refused::OtherIssuer,
         Refused::Declined,
         Refused::AdminApprovalNeeded,

@@ -39,16 +39,19 @@ struct Proven {
 
 impl Desk {
     pub(super) async fn capture(&self, callback: Callback) -> Result<FoundFacts, Error> {
+        if callback.reports_approval() {
+            return Err(Refused::OtherStep.into());
+        }
         let (pending, proof) = self.spend(&callback).await?;
         let code = match callback.answer() {
             Answer::Code(code) => code,
             Answer::Denied(error) => return Err(denied(error, pending.expected)),
-            Answer::AdminConsent => return Err(Refused::AdminApprovalNeeded.into()),
+            Answer::Approved { .. } => return Err(Refused::OtherStep.into()),
         };
         let invitation = self.invitation(pending.invited.as_ref(), &pending.id).await?;
         let redeemed = self.redeem(&pending, &proof, code).await?;
-        self.check_tenant(&pending, &redeemed.claims)?;
         let partner = redeemed.claims.tenant;
+        self.check_tenant(pending.expected, partner)?;
         if let Some(invitation) = &invitation {
             invitation.check_user(partner, redeemed.claims.user)?;
         }
@@ -88,7 +91,11 @@ impl Desk {
 
     /// RFC 9207, section 2.4. Entra does not announce `iss`, so its absence is allowed; at a first
     /// contact it may name any tenant of this cloud until it is known who signed in.
-    fn check_issuer(&self, callback: &Callback, tenant: Option<TenantId>) -> Result<(), Refused> {
+    pub(super) fn check_issuer(
+        &self,
+        callback: &Callback,
+        tenant: Option<TenantId>,
+    ) -> Result<(), Refused> {
         let Some(found) = callback.iss() else { return Ok(()) };
         let named = || TenantId::parse(found.rsplit('/').nth(1)?).ok();
         let tenant = tenant.or_else(named).ok_or(Refused::OtherIssuer)?;
@@ -130,9 +137,12 @@ impl Desk {
     }
 
     ///
-    fn check_tenant(&self, pending: &PendingRecord, claims: &IdClaims) -> Result<(), Refused> {
-        let found = claims.tenant;
-        match pending.expected {
+    pub(super) fn check_tenant(
+        &self,
+        expected: Option<TenantId>,
+        found: TenantId,
+    ) -> Result<(), Refused> {
+        match expected {
             Some(expected) if expected != found => Err(Refused::OtherTenant { expected, found }),
             _ => self.check_partner(found),
         }

@@ -107,7 +107,10 @@ impl Desk {
         Ok(ground.check_tombstone(partner, sent_at)?)
     }
 
-    async fn admit_invitation(&self, invitation: &StoredInvitation) -> Result<(), Error> {
+    pub(super) async fn admit_invitation(
+        &self,
+        invitation: &StoredInvitation,
+    ) -> Result<(), Error> {
         invitation.admit(self.app.scopes(), self.clock.now())?;
         self.admit_terms(&invitation.terms, invitation.link.sent_at).await
     }

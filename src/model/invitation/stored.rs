@@ -16,6 +16,10 @@ use crate::model::policy::Refused;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{ClientId, TenantId, UserId};
 
+mod approval;
+
+use approval::ReportedApproval;
+
 /// How long an invitation stays listed after its end.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// Links that were replaced and are still told from links that never were.
@@ -31,6 +35,8 @@ pub(crate) struct StoredInvitation {
     pub(crate) link: Link,
     replaced: Vec<Fingerprint>,
     stage: Stage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<ReportedApproval>,
 }
 
 /// The link that works now, and what was begun by it.
@@ -45,6 +51,9 @@ pub(crate) struct Link {
     pub(crate) expires_at: SystemTime,
     starts: u32,
     live: Vec<LiveFlow>,
+    /// How often an administrator's approval was begun by it.
+    #[serde(default)]
+    approvals: u32,
 }
 
 /// A flow that was begun and may still be confirmed.
@@ -101,7 +110,7 @@ impl StoredInvitation {
     pub(crate) fn new(terms: Terms, scopes: Scopes, token: &LinkToken, now: SystemTime) -> Self {
         let link = Link::sent(1, token, now, terms.life);
         let (replaced, stage, id) = (Vec::new(), Stage::Open, token.id.clone());
-        Self { id, terms, scopes, made_at: link.sent_at, link, replaced, stage }
+        Self { id, terms, scopes, made_at: link.sent_at, link, replaced, stage, approval: None }
     }
 
     /// When it may be swept.
@@ -119,6 +128,8 @@ impl StoredInvitation {
             sent_at: self.link.sent_at,
             expires_at: self.link.expires_at,
             starts: self.link.starts,
+            approvals: self.link.approvals,
+            approval_reported_at: self.approval.as_ref().map(ReportedApproval::at),
             status: self.status(now),
         }
     }
@@ -198,11 +209,15 @@ impl StoredInvitation {
 
     /// Whether a flow that was begun by it may go on.
     pub(crate) fn check_flow(&self, invited: &InvitedFlow, flow: &str) -> Result<(), Refused> {
-        if invited.link != self.link.number {
-            return Err(Refused::InvitationReplaced);
-        }
+        self.check_link_of(invited)?;
         let is_live = self.link.live.iter().any(|live| live.flow == flow);
         if is_live { Ok(()) } else { Err(Refused::BegunAnew) }
+    }
+
+    /// Whether its link is still the one that this flow was begun by.
+    fn check_link_of(&self, invited: &InvitedFlow) -> Result<(), Refused> {
+        let same = invited.link == self.link.number;
+        if same { Ok(()) } else { Err(Refused::InvitationReplaced) }
     }
 
     /// Whether this user may consent by it.
@@ -317,6 +332,7 @@ impl Link {
             expires_at: sent_at + life,
             starts: 0,
             live: Vec::new(),
+            approvals: 0,
         }
     }
 }

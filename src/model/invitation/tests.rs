@@ -52,6 +52,42 @@ fn status(invitation: &StoredInvitation, at: SystemTime) -> String {
 }
 
 #[test]
+fn an_approval_is_counted_and_noted_and_moves_nothing_else() {
+    let (mut invitation, _) = stored();
+    invitation.start(live("one"), |_| false, now()).expect("the first");
+    let (invited, before) = (invitation.flow(), status(&invitation, now()));
+    for _ in 0..MOST_STARTS {
+        invitation.start_approval(&invited).expect("one of ten");
+    }
+    assert_eq!(invitation.start_approval(&invited), Err(Refused::InvitationExhausted));
+    let at = now() + MINUTE;
+    invitation.note_approval(&invited, at + Duration::from_millis(7)).expect("its own link");
+    let client = ClientId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID");
+    let shown = invitation.shown(client, now());
+    assert_eq!((shown.approvals_left(), shown.starts_left()), (0, 9));
+    assert_eq!(shown.approval_reported_at(), Some(at), "as it will be read");
+    assert_eq!(status(&invitation, now()), before);
+    invitation.check_flow(&invited, "one").expect("the sign-in goes on");
+
+    let token = LinkToken::drawn(&invitation.id);
+    invitation.resend(&token, invitation.scopes.clone(), now()).expect("open");
+    assert_eq!(invitation.start_approval(&invited), Err(Refused::InvitationReplaced));
+    assert_eq!(invitation.note_approval(&invited, now()), Err(Refused::InvitationReplaced));
+    let shown = invitation.shown(client, now());
+    assert_eq!((shown.approvals_left(), shown.approval_reported_at()), (10, Some(at)));
+}
+
+#[test]
+fn one_that_was_stored_before_there_were_approvals_is_read() {
+    let (invitation, _) = stored();
+    let mut kept = serde_json::to_value(&invitation).expect("JSON");
+    assert!(kept.get("approval").is_none(), "nothing is said before there is something");
+    kept["link"].as_object_mut().expect("a link").remove("approvals").expect("counted");
+    let mut read: StoredInvitation = serde_json::from_value(kept).expect("an older one");
+    read.start_approval(&read.flow()).expect("the first");
+}
+
+#[test]
 fn a_link_is_read_as_it_was_written_and_ends_with_a_letter_or_digit() {
     // What a link is drawn from is what state, nonce and verifier are drawn from.
     let mut seen = std::collections::HashSet::new();

@@ -13,8 +13,10 @@ use oauth2::AuthorizationCode;
 use url::form_urlencoded;
 
 use crate::model::entra_error::{EntraError, Refusal};
+use crate::model::tenant::TenantId;
 
 use super::ResponseMode;
+use super::approval::is_of_approval;
 
 /// What came back from Entra through somebody's browser: read, and not yet believed.
 pub struct Callback {
@@ -32,8 +34,9 @@ pub(crate) enum Answer {
     Code(AuthorizationCode),
     /// No.
     Denied(EntraError),
-    /// An administrator has approved for the tenant. It proves nobody's identity.
-    AdminConsent,
+    /// An administrator has approved for the tenant, it says. It proves nobody's identity, and
+    /// neither does the tenant that it names.
+    Approved { tenant: Option<TenantId> },
 }
 
 /// Why a callback is not even looked up.
@@ -93,6 +96,17 @@ impl Callback {
         let answer = answer(&mut fields)?;
         let (state, iss) = (fields.take("state"), fields.take("iss"));
         Ok(Self { mode, state, iss, answer, cookies: Cookies::read(request.headers())? })
+    }
+
+    /// Whether it answers a [request for approval](crate::Partner::request_approval), with yes or
+    /// with no: then it is for [`Broker::capture_approval`](crate::Broker::capture_approval), else
+    /// for [`capture_consent`](crate::Broker::capture_consent).
+    ///
+    /// It is told by the state that we sent, and not by `admin_consent=True`, which anybody may write
+    /// and which Entra sends with its refusals, too.
+    #[must_use]
+    pub fn reports_approval(&self) -> bool {
+        self.state().is_some_and(is_of_approval)
     }
 
     pub(crate) const fn mode(&self) -> ResponseMode {
@@ -161,7 +175,8 @@ fn answer(fields: &mut Fields) -> Result<Answer, CallbackError> {
         (None, Some(error)) if error.is_empty() => Err(CallbackError::Empty),
         (None, Some(error)) => Ok(Answer::Denied(denied(error, fields))),
         (None, None) if fields.take("admin_consent").as_deref() == Some("True") => {
-            Ok(Answer::AdminConsent)
+            let tenant = fields.take("tenant");
+            Ok(Answer::Approved { tenant: tenant.and_then(|text| TenantId::parse(&text).ok()) })
         }
         (None, None) => Err(CallbackError::Empty),
     }
@@ -346,10 +361,41 @@ mod tests {
 
     #[test]
     fn an_administrators_approval_is_told_from_a_code() {
-        let approved = got("admin_consent=True&tenant=t&state=s&scope=x").expect("an answer");
-        assert!(matches!(approved.answer(), Answer::AdminConsent));
+        for (text, named) in [
+            ("&tenant=t", false),
+            ("&tenant=33333333-3333-4333-8333-333333333333", true),
+            ("", false),
+        ] {
+            let approved = got(&format!("admin_consent=True&state=s&scope=x{text}"));
+            let approved = approved.expect("an answer");
+            let Answer::Approved { tenant } = approved.answer() else { panic!("an approval") };
+            assert_eq!(tenant.is_some(), named);
+        }
         let both = got("admin_consent=True&code=c&state=s").expect("an answer");
         assert!(matches!(both.answer(), Answer::Code(_)));
+        for (no, cause) in [
+            ("error=consent_required&error_description=AADSTS65004", Cause::Declined),
+            ("error=access_denied&error_description=AADSTS90094", Cause::AdminApprovalRequired),
+        ] {
+            let refused = got(&format!("admin_consent=True&tenant=t&state=s&{no}"));
+            let refused = refused.expect("an answer");
+            let Answer::Denied(error) = refused.answer() else { panic!("a denial: {no}") };
+            assert_eq!(error.cause(), cause);
+        }
+    }
+
+    #[test]
+    fn which_step_is_answered_is_told_by_our_state_alone() {
+        for (text, approval) in [
+            ("admin_consent=True&state=approval.s", true),
+            ("error=access_denied&state=approval.s", true),
+            ("code=c&state=approval.s", true),
+            ("admin_consent=True&state=s", false),
+            ("admin_consent=True&error=access_denied&state=s", false),
+            ("admin_consent=True", false),
+        ] {
+            assert_eq!(got(text).expect("an answer").reports_approval(), approval, "{text}");
+        }
     }
 
     #[test]
