@@ -22,7 +22,8 @@ use crate::model::cloud::{Authority, Directory};
 use crate::model::consent::Consent;
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::event::{Event, Observers};
-use crate::model::policy::{Policy, Refused, admit_tenant};
+use crate::model::partner_kind::PartnerKind;
+use crate::model::policy::{Policies, Refused, admit_tenant};
 use crate::model::registration::AppRegistration;
 use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
@@ -36,6 +37,7 @@ mod capture;
 mod found;
 mod ground;
 mod inviting;
+mod judging;
 mod pending;
 
 pub use browser::BrowserKey;
@@ -59,7 +61,7 @@ pub(crate) struct Onboarding(Arc<Desk>);
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) app: AppRegistration,
-    pub(crate) policy: Policy,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) probe_path: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
@@ -79,6 +81,8 @@ pub(crate) struct Desk {
 pub(crate) struct Beginning {
     pub(crate) expected: Option<TenantId>,
     pub(crate) account: AccountId,
+    /// What kind of partner it is, if that is said.
+    pub(crate) kind: Option<PartnerKind>,
     /// The account in whose name the caller works, where it is not the vendor.
     pub(crate) door: Option<AccountId>,
     pub(crate) mode: ResponseMode,
@@ -153,7 +157,7 @@ impl Onboarding {
         held.record.check_browser(headers)?;
         let ground = self.0.ground(held.record.partner).await?;
         let invitation = self.0.invitation_of(&held.record, &ground).await?;
-        Ok(Found::new(self.clone(), held.record.facts(&ground, invitation)))
+        Ok(Found::new(self.clone(), self.0.facts(&held.record, &ground, invitation)))
     }
 
     /// Makes what was found the partner's consent.
@@ -246,6 +250,7 @@ impl Desk {
         match &ground {
             Ground::Held(held) => {
                 found.check_replacement(&held.record.consent, replacement.instead_of)?;
+                self.check_proof(found, &held.record.consent)?;
             }
             Ground::Damaged { error, .. } if !replacement.of_damaged => {
                 return Err(error.clone().into());

@@ -54,7 +54,7 @@ fn item(stored: StoredConsent) -> Item {
 }
 
 fn judged(ours: Option<&StoredConsent>, mark: Option<Destroyed>, theirs: &Item) -> Verdict {
-    match judge(theirs, ours, mark, from_unix_seconds(1000)) {
+    match judge(theirs, ours, mark, &Policies::default(), from_unix_seconds(1000)) {
         Ok(Next::Record(next)) => Ok(Some(next.consent)),
         Ok(Next::Memory(_)) => Ok(None),
         Err(why) => Err(why),
