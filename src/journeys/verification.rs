@@ -122,7 +122,8 @@ impl Verifier {
         }
         let flow = SignInTime::between(consent.begun_at, consent.confirmed_at);
         let signed_in = consent.mfa.as_ref().map_or(flow, MfaProof::signed_in);
-        Some(policy.dated(MfaFinding::climb(answers, signed_in)))
+        let expiry = consent.mfa.and_then(|proof| proof.expires_at());
+        Some(policy.dated(MfaFinding::climb(answers, signed_in).expiring(expiry)))
     }
 
     /// Whether the token is taken today, and whether what the consent rests on still lasts.

@@ -179,6 +179,14 @@ impl MfaFinding {
         Self::Unknown
     }
 
+    /// The same, its proof lasting until then.
+    pub(crate) fn expiring(self, at: Option<SystemTime>) -> Self {
+        match self {
+            Self::Proven(proof) => Self::Proven(proof.expiring(at)),
+            other => other,
+        }
+    }
+
     /// The proof, where there is one.
     #[must_use]
     pub const fn proof(&self) -> Option<&MfaProof> {

@@ -89,7 +89,7 @@ pub struct Granted {
     pub(crate) account: AccountId,
     /// How the partner buys from Microsoft; receipts of before did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<String>,
+    pub(crate) partner_kind: Option<String>,
     /// When the flow began.
     pub(crate) begun: u64,
     pub(crate) guest: String,
@@ -109,8 +109,8 @@ impl Granted {
 
     /// Which [kind of partner](crate::PartnerKind) it was; `None` in a receipt of before that was noted.
     #[must_use]
-    pub fn kind(&self) -> Option<&str> {
-        self.kind.as_deref()
+    pub fn partner_kind(&self) -> Option<&str> {
+        self.partner_kind.as_deref()
     }
 
     /// Template ids of the directory roles that the user had; `None` means not known.
@@ -327,6 +327,8 @@ pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use serde_json::json;
+
     use super::*;
 
     fn note(change: ConsentChange) -> Note {
@@ -346,6 +348,31 @@ mod tests {
         chain.waiting.clear();
         chain.note(note(ConsentChange::Live));
         assert_eq!(chain.waiting[0].omitted, 0, "said once");
+    }
+
+    #[test]
+    fn what_was_granted_reads_as_it_was_written_by_this_version_and_the_one_before() {
+        let older = json!({
+            "kind": "confirmed", "account": "panel-1", "begun": 1, "guest": "no", "roles": null,
+            "scopes": [], "mfa": { "source": "partner_center", "earliest": 1, "latest": 2 },
+            "policy": { "verdict": "admitted", "mfa_within": null, "loosened": [] },
+        });
+        let mut newer = older.clone();
+        newer["partner_kind"] = json!("indirect_reseller");
+        newer["mfa"]["expires"] = json!(9);
+        newer["policy"]["mfa_lasts"] = json!(8);
+        newer["policy"]["warnings"] = json!(["roles_unknown"]);
+        for text in [older.to_string(), newer.to_string()] {
+            let change: ConsentChange = serde_json::from_str(&text).expect("a change");
+            let again = serde_json::to_string(&change).expect("JSON");
+            let [text, again] = [&text, &again]
+                .map(|text| serde_json::from_str::<serde_json::Value>(text).expect("JSON"));
+            assert_eq!(again, text);
+            let Some(granted) = change.granted() else { panic!("{change}") };
+            let said = granted.partner_kind().is_some();
+            assert_eq!(said, granted.second_factor_expires_at().is_some());
+            assert_eq!(said, !granted.warnings().is_empty());
+        }
     }
 
     #[test]

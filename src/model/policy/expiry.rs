@@ -20,10 +20,8 @@ impl Policy {
 
     /// The finding with the expiry that this policy gives its proof.
     pub(crate) fn dated(&self, finding: MfaFinding) -> MfaFinding {
-        match finding {
-            MfaFinding::Proven(proof) => MfaFinding::Proven(proof.expiring(self.proof_end(&proof))),
-            other => other,
-        }
+        let end = finding.proof().and_then(|proof| self.proof_end(proof));
+        finding.expiring(end)
     }
 
     /// The earlier of what was said when the proof was taken, and what is said today.

@@ -72,7 +72,8 @@ async fn an_expired_proof_stops_no_token_and_asks_for_a_new_consent() {
     let [Finding::MfaExpired { at }] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!(*at, end);
     assert_eq!(findings[0].remedy(), Some(Remedy::AskConsentAgain { claims: None }));
-    assert!(verification.mfa().is_some(), "Partner Center takes the token");
+    let today = verification.mfa().expect("Partner Center takes the token");
+    assert_eq!(today.expires_at(), Some(end));
     let everybody = broker.verify_all().run().await.expect("a look at all");
     assert_eq!(everybody.count(Aspect::SecondFactor, Verdict::Failed), 1);
 

@@ -61,7 +61,7 @@ async fn a_reseller_is_held_against_its_own_policy_and_a_direct_partner_is_not()
     assert_eq!(confirmed.kind(), IndirectReseller);
     assert_eq!(confirmed.mfa().map(|proof| proof.source()), Some(MfaSource::AccessToken));
     let granted = first_grant(&broker, reseller.tenant).await;
-    assert_eq!(granted.kind(), Some("indirect_reseller"));
+    assert_eq!(granted.partner_kind(), Some("indirect_reseller"));
     assert_eq!(granted.loosened(), ["also_believing access_token"]);
     assert_eq!(granted.warnings(), ["mfa_weaker access_token"]);
 
@@ -69,7 +69,7 @@ async fn a_reseller_is_held_against_its_own_policy_and_a_direct_partner_is_not()
     assert_eq!(direct.kind(), Direct);
     assert_eq!(direct.mfa().map(|proof| proof.source()), Some(MfaSource::PartnerCenter));
     let granted = first_grant(&broker, world.contoso).await;
-    assert_eq!((granted.kind(), granted.loosened()), (Some("direct"), &[][..]));
+    assert_eq!((granted.partner_kind(), granted.loosened()), (Some("direct"), &[][..]));
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn an_import_meets_the_policy_of_its_kind() {
     assert_eq!(import(&there, &parcel).await.expect("an import").taken(), 1);
     assert_eq!(consent(&there, reseller.tenant).await.kind(), IndirectReseller);
     let granted = first_grant(&there, reseller.tenant).await;
-    assert_eq!(granted.kind(), Some("indirect_reseller"));
+    assert_eq!(granted.partner_kind(), Some("indirect_reseller"));
     assert_eq!(granted.loosened(), ["also_believing access_token"]);
     assert_eq!(granted.warnings(), ["mfa_weaker access_token"]);
 }
