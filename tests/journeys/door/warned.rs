@@ -1,14 +1,13 @@
 //! The confirmation page: who receives first, then who gives what on which proof, then the verdict.
 
 use cpv_consent::DirectoryRole::{GlobalAdministrator, GlobalReader};
-use cpv_consent::emulator::MfaAnswer;
-use cpv_consent::{DirectoryRole, MfaSource, PartnerKind, Policy};
+use cpv_consent::emulator::{Answer, MfaAnswer};
+use cpv_consent::web::WebDoor;
+use cpv_consent::{Broker, DirectoryRole, MfaSource, PartnerKind, Policy};
 use http::StatusCode;
 
 use super::{Person, START, brand, invited, text};
 use crate::world::{DAY, World};
-use cpv_consent::Broker;
-use cpv_consent::web::WebDoor;
 
 async fn door_of(world: &World, policy: Policy) -> (Broker, WebDoor) {
     let builder = world.builder(world.store().await).start_page(START).policy(policy);
@@ -122,8 +121,7 @@ async fn a_user_with_too_much_power_is_told_so() {
     let refused = async |person: &mut Person<'_>| {
         let (_sent, path) = invited(&world, &broker).await;
         let microsoft = person.begin(&path).await;
-        let answer = cpv_consent::emulator::Answer::Accept;
-        let callback = person.walk(&microsoft, &world.admin, answer).await;
+        let callback = person.walk(&microsoft, &world.admin, Answer::Accept).await;
         let response = door.answer(callback).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         text(&response)

@@ -1,5 +1,8 @@
 //! Kinds of partners: each is recorded, and held against its own policy.
 
+use std::time::Duration;
+
+use cpv_consent::PartnerKind::{Direct, IndirectProvider, IndirectReseller};
 use cpv_consent::emulator::{Endpoint, Failure, Rule, Scripted, User};
 use cpv_consent::store::Memory;
 use cpv_consent::{
@@ -10,8 +13,7 @@ use cpv_consent::{
 use crate::policy::{answer, consent, first_grant};
 use crate::receipts::Notary;
 use crate::transfer::{export, import};
-use crate::world::{World, account, capture, refused, start};
-use PartnerKind::{Direct, IndirectProvider, IndirectReseller};
+use crate::world::{MINUTE, World, accept, account, capture, refused, start};
 
 /// A partner whose people reach nothing in Partner Center.
 struct Reseller {
@@ -75,14 +77,14 @@ async fn a_reseller_is_held_against_its_own_policy_and_a_direct_partner_is_not()
 #[tokio::test]
 async fn a_stricter_policy_for_one_kind_holds_for_that_kind_alone() {
     let world = World::new().await;
-    let strict = Policy::default().mfa_within(std::time::Duration::ZERO);
+    let strict = Policy::default().mfa_within(Duration::ZERO);
     let builder = world.builder(world.store().await).policy_for(IndirectProvider, strict);
     let broker = builder.build().await.expect("a broker");
     let request = answer(&broker, world.contoso, &world.admin, Some(IndirectProvider)).await;
-    world.clock.advance(crate::world::MINUTE);
+    world.clock.advance(MINUTE);
     assert_eq!(refused(capture(&broker, &request).await), Refused::MfaTooLongAgo);
     let request = answer(&broker, world.contoso, &world.admin, Some(IndirectReseller)).await;
-    world.clock.advance(crate::world::MINUTE);
+    world.clock.advance(MINUTE);
     let found = capture(&broker, &request).await.expect("the usual policy");
     assert_eq!(found.kind(), IndirectReseller);
 }
@@ -98,10 +100,10 @@ async fn whoever_does_not_say_keeps_the_kind_that_is_known() {
     };
     assert_eq!(again(Some(IndirectReseller)).await, IndirectReseller);
     assert_eq!(again(None).await, IndirectReseller, "as it stood");
-    world.clock.advance(crate::world::MINUTE);
+    world.clock.advance(MINUTE);
     broker.partner(reseller.tenant).withdraw().await.expect("a tombstone");
     assert_eq!(consent(&broker, reseller.tenant).await.kind(), IndirectReseller);
-    world.clock.advance(crate::world::MINUTE);
+    world.clock.advance(MINUTE);
     assert_eq!(again(None).await, IndirectReseller, "as its tombstone remembers");
     // A direct one by now: the usual policy, which believes Partner Center alone.
     let request = answer(&broker, reseller.tenant, &reseller.admin, Some(Direct)).await;
@@ -116,7 +118,7 @@ async fn an_invitation_says_the_kind_and_a_process_that_confirms_knows_it() {
     let sent = sent.await.expect("an invitation");
     assert_eq!(sent.invitation().kind(), Some(IndirectReseller));
     let pending = start(&broker, &sent).await.expect("a flow");
-    let request = crate::world::accept(&pending, &reseller.admin).await;
+    let request = accept(&pending, &reseller.admin).await;
     let id = capture(&broker, &request).await.expect("its own policy").id().clone();
     let beside = with_resellers(&world).await;
     let found = beside.found(&id, request.headers()).await.expect("it waits");
