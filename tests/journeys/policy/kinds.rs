@@ -6,8 +6,8 @@ use cpv_consent::PartnerKind::{Direct, IndirectProvider, IndirectReseller};
 use cpv_consent::emulator::{Endpoint, Failure, Rule, Scripted, User};
 use cpv_consent::store::Memory;
 use cpv_consent::{
-    Aspect, Broker, BrokerBuilder, Event, KeptBecause, KeyRing, LocalKey, MfaSource, PartnerKind,
-    Policy, Refused, TenantId, Verdict, Warning,
+    Aspect, Broker, BrokerBuilder, Event, KeptBecause, KeyRing, LocalKey, MfaSource, Policy,
+    Refused, TenantId, Verdict, Warning,
 };
 
 use crate::policy::{answer, consent, first_grant};
