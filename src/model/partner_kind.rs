@@ -39,8 +39,7 @@ impl PartnerKind {
         }
     }
 
-    /// So older records, which say nothing of it, read the same.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
+    /// Then a record says nothing of it, as those of before.
     pub(crate) const fn is_direct(&self) -> bool {
         matches!(self, Self::Direct)
     }
