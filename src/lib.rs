@@ -29,8 +29,8 @@
 //!              budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
 //!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ fingerprint │
-//!              registration │ manifest │ entra_error │ mfa │ enforcement │ receipt │ consent │
-//!              policy │ invitation │ freeze │ motive │ event
+//!              registration │ manifest │ entra_error │ mfa │ enforcement │ role │ partner_kind │
+//!              receipt │ consent │ policy │ invitation │ freeze │ motive │ event
 //! ```
 
 mod broker;
@@ -88,12 +88,14 @@ pub use model::invitation::{
 pub use model::manifest::{Manifest, ManifestError, ManifestFinding, Severity};
 pub use model::mfa::{MfaFinding, MfaProof, MfaSource, SignInTime};
 pub use model::motive::{Actor, Purpose};
-pub use model::policy::{Policy, Refused};
+pub use model::partner_kind::PartnerKind;
+pub use model::policy::{Policy, Refused, Warning};
 pub use model::receipt::{ConsentChange, Granted};
 pub use model::registration::{
     AppRegistration, AssertionSource, Certificate, ClientCredential, CredentialError,
     CredentialProvider, FederatedAssertion, SigningKey,
 };
+pub use model::role::DirectoryRole;
 pub use model::scope::{Resource, ResourceUri, Scope, Scopes};
 pub use model::secret::{AccessToken, ClientAssertion, ClientSecret, KeyText, RefreshToken};
 pub use model::tenant::{AccountId, ClientId, TenantId, UserId};

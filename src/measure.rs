@@ -15,6 +15,7 @@ use crate::model::consent::{
     Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
 };
 use crate::model::enforcement::Enforcement;
+use crate::model::partner_kind::PartnerKind;
 use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::secret::RefreshToken;
@@ -127,6 +128,7 @@ fn consent(partner: TenantId, length: usize) -> StoredConsent {
     let consent = Consent {
         partner,
         account: AccountId::new(name).expect("a plain name"),
+        kind: PartnerKind::default(),
         user,
         scopes: Scopes::default(),
         mfa: None,

@@ -15,6 +15,7 @@ use crate::journeys::token::Token;
 use crate::journeys::verification::Verification;
 use crate::model::consent::Consent;
 use crate::model::motive::{Actor, Purpose};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
 use crate::model::tenant::{AccountId, TenantId};
@@ -326,6 +327,14 @@ impl<'b> ConsentRequest<'b> {
     /// How the answer comes back; by form post, unless said otherwise.
     pub const fn answered_by(mut self, mode: ResponseMode) -> Self {
         self.beginning.mode = mode;
+        self
+    }
+
+    /// What kind of partner it is, which decides by [which policy](crate::BrokerBuilder::policy_for) the
+    /// consent is taken. Unless said, it stays what it was with the last consent, and is a direct one at
+    /// first.
+    pub const fn kind(mut self, kind: PartnerKind) -> Self {
+        self.beginning.kind = Some(kind);
         self
     }
 

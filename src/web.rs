@@ -25,6 +25,7 @@ mod pages;
 mod phrase;
 mod problem;
 mod reply;
+mod warnings;
 
 pub use self::brand::Brand;
 pub use self::language::Language;

@@ -25,6 +25,8 @@ const ORDER: &[&str] = &[
     "model::entra_error",
     "model::mfa",
     "model::enforcement",
+    "model::role",
+    "model::partner_kind",
     "model::receipt",
     "model::consent",
     "model::policy",

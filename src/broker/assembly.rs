@@ -28,7 +28,7 @@ use crate::journeys::watch::Watch;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
 use crate::model::invalid::Invalid;
-use crate::model::policy::Policy;
+use crate::model::policy::Policies;
 use crate::model::registration::AppRegistration;
 use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::partner_center::PartnerCenter;
@@ -81,7 +81,7 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
         start_page,
         observers,
     };
-    Ok(shared.broker(parts.policy, parts.mfa_probe, parts.limits))
+    Ok(shared.broker(Arc::new(parts.policies), parts.mfa_probe, parts.limits))
 }
 
 /// Makes what a checkup looks with: the same ways to speak, told to nobody, and outside of a budget,
@@ -157,14 +157,15 @@ struct Shared {
 }
 
 impl Shared {
-    fn broker(self, policy: Policy, probe_path: String, limits: Limits) -> Broker {
+    fn broker(self, policies: Arc<Policies>, probe_path: String, limits: Limits) -> Broker {
         let (sweeper, exchange) = (self.sweeper(), self.exchange(limits, probe_path.clone()));
-        let admission = Arc::new(Admission { app: self.app.clone(), policy: policy.clone() });
+        let admission = Admission { app: self.app.clone(), policies: policies.clone() };
+        let admission = Arc::new(admission);
         Broker {
             transfer: self.transfer(admission.clone()),
             verifier: self.verifier(admission, &exchange),
-            onboarding: self.onboarding(policy, probe_path),
-            diagnostics: self.diagnostics(exchange.clone()),
+            diagnostics: self.diagnostics(policies.clone(), exchange.clone()),
+            onboarding: self.onboarding(policies, probe_path),
             exchange,
             freezes: self.freezes.clone(),
             offboarding: self.offboarding(),
@@ -178,10 +179,10 @@ impl Shared {
         }
     }
 
-    fn onboarding(&self, policy: Policy, probe_path: String) -> Onboarding {
+    fn onboarding(&self, policies: Arc<Policies>, probe_path: String) -> Onboarding {
         Onboarding::new(Desk {
             app: self.app.clone(),
-            policy,
+            policies,
             probe_path,
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
@@ -229,9 +230,10 @@ impl Shared {
         })
     }
 
-    fn diagnostics(&self, exchange: Exchange) -> Diagnostics {
+    fn diagnostics(&self, policies: Arc<Policies>, exchange: Exchange) -> Diagnostics {
         Diagnostics {
             app: self.app.clone(),
+            policies,
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             casebook: self.casebook.clone(),

@@ -15,7 +15,8 @@ use crate::journeys::guard::FleetGuard;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::event::Observer;
 use crate::model::invalid::Invalid;
-use crate::model::policy::Policy;
+use crate::model::partner_kind::PartnerKind;
+use crate::model::policy::{Policies, Policy};
 use crate::model::registration::AppRegistration;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::storage::keyring::KeyRing;
@@ -32,7 +33,7 @@ pub struct BrokerBuilder {
     store: Arc<dyn Store>,
     working_store: Option<Arc<dyn Store>>,
     pub(super) keys: KeyRing,
-    pub(super) policy: Policy,
+    pub(super) policies: Policies,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observers: Vec<Watcher>,
     pub(super) http: Option<Arc<dyn Http>>,
@@ -55,7 +56,7 @@ impl BrokerBuilder {
             store,
             working_store: None,
             keys,
-            policy: Policy::default(),
+            policies: Policies::default(),
             clock: Arc::new(SystemClock::new()),
             observers: Vec::new(),
             http: None,
@@ -80,7 +81,14 @@ impl BrokerBuilder {
 
     /// Which consents are good enough; the strict [`Policy::default`] unless said otherwise.
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.policies.usual = policy;
+        self
+    }
+
+    /// Which consents of one kind of partner are good enough; as for all the others, unless said. It is
+    /// asked when a consent is captured, imported and verified.
+    pub fn policy_for(mut self, kind: PartnerKind, policy: Policy) -> Self {
+        self.policies.own.insert(kind, policy);
         self
     }
 

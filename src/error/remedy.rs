@@ -262,7 +262,8 @@ pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
 
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
     match refused {
-        Refused::HomeTenant(_) => Remedy::FixRegistration,
+        // The manifest says what is told of roles.
+        Refused::HomeTenant(_) | Refused::RolesUnknown => Remedy::FixRegistration,
         Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
         _ => Remedy::AskConsentAgain { claims: None },
     }

@@ -13,6 +13,7 @@ use crate::journeys::casebook::{Case, Casebook};
 use crate::journeys::exchange::{Ask, Exchange};
 use crate::model::clock::Clock;
 use crate::model::entra_error::{Cause, EntraError};
+use crate::model::policy::Policies;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{ClientId, TenantId};
@@ -124,7 +125,9 @@ impl Diagnosis {
         self.missing.as_ref()
     }
 
-    /// What to do: nothing where it works, one step, or one for each place where it may have happened.
+    /// What to do: nothing where all is well, one step, or one for each place where it may have
+    /// happened. A consent that works and whose proof of a second factor has expired asks for a new
+    /// one.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -134,7 +137,7 @@ impl Diagnosis {
     #[must_use]
     pub fn whose_turn(&self) -> Option<Party> {
         let first = self.steps.first().map(Step::whose_turn);
-        if self.works() {
+        if self.works() && first.is_none() {
             return Some(Party::Nobody);
         }
         first.filter(|turn| self.steps.iter().all(|step| step.whose_turn() == *turn))
@@ -197,6 +200,7 @@ fn cause_of(error: &Error) -> Option<Cause> {
 #[derive(Debug, Clone)]
 pub(crate) struct Diagnostics {
     pub(crate) app: AppRegistration,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
     pub(crate) exchange: Exchange,
@@ -267,6 +271,9 @@ impl Diagnostics {
                 Step::by_place(refusal, self.app.home())
             }
             (Some(error), _) => vec![Step::of(&error.remedy(), partner)],
+            (None, _) if matches!(health, Health::Known { proof_expired: Some(_), .. }) => {
+                vec![Step::of(&Remedy::AskConsentAgain { claims: None }, partner)]
+            }
             (None, _) => Vec::new(),
         };
         let registered = self.app.scopes();

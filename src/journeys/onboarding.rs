@@ -22,7 +22,8 @@ use crate::model::cloud::{Authority, Directory};
 use crate::model::consent::Consent;
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::event::{Event, Observers};
-use crate::model::policy::{Policy, Refused, admit_tenant};
+use crate::model::partner_kind::PartnerKind;
+use crate::model::policy::{Policies, Refused, admit_tenant};
 use crate::model::registration::AppRegistration;
 use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
@@ -38,6 +39,7 @@ mod capture;
 mod found;
 mod ground;
 mod inviting;
+mod judging;
 mod pending;
 #[cfg(feature = "web")]
 mod turned_away;
@@ -64,7 +66,7 @@ pub(crate) struct Onboarding(Arc<Desk>);
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) app: AppRegistration,
-    pub(crate) policy: Policy,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) probe_path: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
@@ -84,6 +86,8 @@ pub(crate) struct Desk {
 pub(crate) struct Beginning {
     pub(crate) expected: Option<TenantId>,
     pub(crate) account: AccountId,
+    /// What kind of partner it is, if that is said.
+    pub(crate) kind: Option<PartnerKind>,
     /// The account in whose name the caller works, where it is not the vendor.
     pub(crate) door: Option<AccountId>,
     pub(crate) mode: ResponseMode,
@@ -118,8 +122,8 @@ impl Beginning {
         account: AccountId,
         door: Option<AccountId>,
     ) -> Self {
-        let mode = ResponseMode::FormPost;
-        Self { expected, account, door, mode, login_hint: None, claims: None, rebinds: false }
+        let (mode, kind, login_hint, claims) = (ResponseMode::FormPost, None, None, None);
+        Self { expected, account, kind, door, mode, login_hint, claims, rebinds: false }
     }
 
     /// Behind an account's door nothing is begun for another account, and nothing is moved.
@@ -162,7 +166,7 @@ impl Onboarding {
         held.record.check_browser(headers)?;
         let ground = self.0.ground(held.record.partner).await?;
         let invitation = self.0.invitation_of(&held.record, &ground).await?;
-        Ok(Found::new(self.clone(), held.record.facts(&ground, invitation)))
+        Ok(Found::new(self.clone(), self.0.facts(&held.record, &ground, invitation)))
     }
 
     /// Makes what was found the partner's consent.
@@ -264,6 +268,7 @@ impl Desk {
         match &ground {
             Ground::Held(held) => {
                 found.check_replacement(&held.record.consent, replacement.instead_of)?;
+                self.check_proof(found, &held.record.consent)?;
             }
             Ground::Damaged { error, .. } if !replacement.of_damaged => {
                 return Err(error.clone().into());

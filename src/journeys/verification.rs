@@ -6,7 +6,6 @@
 
 mod check;
 mod fleet;
-mod roles;
 
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::model::clock::Clock;
 use crate::model::consent::{Consent, Guest};
 use crate::model::mfa::{MfaAnswer, MfaFinding, MfaProof, MfaSource, SignInTime};
 use crate::model::policy::Refused;
+use crate::model::role::DirectoryRole;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::id_token::{AccountClaims, IdTokenVerifier};
@@ -25,7 +25,6 @@ use crate::transport::pace::Urgency;
 
 pub use check::{Aspect, Check, Finding, Verdict, Verification};
 pub use fleet::{Unverified, Verified, VerifyAll};
-pub(crate) use roles::powerful as powerful_roles;
 
 /// The inspector of one broker. Clones share everything.
 #[derive(Debug, Clone)]
@@ -72,8 +71,8 @@ impl Verifier {
         let mfa = self.mfa(&consent, answers.own()).await;
         let checks = vec![
             Check::new(Aspect::Alive, alive(&answers)),
-            Check::new(Aspect::SecondFactor, second_factor(mfa)),
-            Check::new(Aspect::LeastPrivilege, privilege(&consent, &answers)),
+            Check::new(Aspect::SecondFactor, self.second_factor(&consent, mfa)),
+            Check::new(Aspect::LeastPrivilege, self.privilege(&consent, &answers)),
             Check::new(Aspect::Scopes, self.scopes(&answers)),
             Check::new(Aspect::Membership, membership(&consent, &answers)),
             Check::new(Aspect::Policy, self.policy(consent, &answers)),
@@ -107,19 +106,47 @@ impl Verifier {
         Ok(Answers(answers))
     }
 
-    /// Partner Center is asked whatever the policy believes; the other rung is the token's own `amr`.
+    /// Partner Center is asked whatever the policy believes, and its no always counts, since it will
+    /// refuse the token; the other rung is the token's own `amr`.
     async fn mfa(&self, consent: &Consent, own: Option<&Shown>) -> Option<MfaFinding> {
         let token = &own?.token;
+        let policy = self.admission.policies.of(consent.kind);
         let verdict = self.exchange.mfa_verdict(consent.partner, token).await;
+        let counts = policy.believes(MfaSource::PartnerCenter) || verdict == MfaAnswer::Disproven;
         let mut answers = vec![(MfaSource::PartnerCenter, verdict)];
-        if self.admission.policy.believes(MfaSource::AccessToken) {
+        answers.retain(|_| counts);
+        if policy.believes(MfaSource::AccessToken) {
             let user = consent.user.id;
             let amr = self.id_tokens.access_token_amr(token.secret(), consent.partner, user);
             answers.push((MfaSource::AccessToken, MfaAnswer::from_amr(amr.as_deref())));
         }
         let flow = SignInTime::between(consent.begun_at, consent.confirmed_at);
         let signed_in = consent.mfa.as_ref().map_or(flow, MfaProof::signed_in);
-        Some(MfaFinding::climb(answers, signed_in))
+        let expiry = consent.mfa.and_then(|proof| proof.expires_at());
+        Some(policy.dated(MfaFinding::climb(answers, signed_in).expiring(expiry)))
+    }
+
+    /// Whether the token is taken today, and whether what the consent rests on still lasts.
+    fn second_factor(&self, consent: &Consent, today: Option<MfaFinding>) -> Vec<Finding> {
+        let ends = self.admission.policies.proof_end(consent);
+        let expired = ends.filter(|end| *end <= self.clock.now());
+        let expired = expired.map(|at| Finding::MfaExpired { at });
+        second_factor(today).into_iter().chain(expired).collect()
+    }
+
+    /// What was true when the partner consented still speaks against it, and no longer for it.
+    fn privilege(&self, consent: &Consent, answers: &Answers) -> Vec<Finding> {
+        if self.admission.policies.of(consent.kind).ignores_roles() {
+            return Vec::new();
+        }
+        let today = answers.account().and_then(|account| account.wids.as_deref());
+        let known = today.or(consent.user.roles.as_deref()).unwrap_or_default();
+        let powerful = DirectoryRole::powerful(known).into_iter().map(Finding::PowerfulRole);
+        let unknown = match answers.account() {
+            None => Some(Finding::NotAsked),
+            Some(_) => today.is_none().then_some(Finding::RolesUnknown),
+        };
+        powerful.chain(unknown).collect()
     }
 
     fn scopes(&self, answers: &Answers) -> Vec<Finding> {
@@ -141,6 +168,7 @@ impl Verifier {
     fn policy(&self, mut consent: Consent, answers: &Answers) -> Option<Finding> {
         if let Some(account) = answers.account() {
             consent.user.guest = account.guest;
+            consent.user.roles = account.wids.clone().or(consent.user.roles);
         }
         if answers.0.iter().all(|(_, answer)| answer.is_ok()) {
             consent.scopes = answers.granted();
@@ -180,19 +208,7 @@ const fn second_factor(finding: Option<MfaFinding>) -> Option<Finding> {
     }
 }
 
-/// What was true when the partner consented still speaks against it, and no longer for it.
-fn privilege(consent: &Consent, answers: &Answers) -> Vec<Finding> {
-    let today = answers.account().and_then(|account| account.wids.as_deref());
-    let known = today.or(consent.user.roles.as_deref()).unwrap_or_default();
-    let powerful = roles::powerful(known).map(Finding::PowerfulRole);
-    let unknown = match answers.account() {
-        None => Some(Finding::NotAsked),
-        Some(_) => today.is_none().then_some(Finding::RolesUnknown),
-    };
-    powerful.chain(unknown).collect()
-}
-
-/// As [`privilege`]: an account that was a guest is not believed to have become a member, unless it
+/// As for roles: an account that was a guest is not believed to have become a member, unless it
 /// consents anew.
 fn membership(consent: &Consent, answers: &Answers) -> Option<Finding> {
     let today = answers.account().map_or(Guest::Unknown, |account| account.guest);

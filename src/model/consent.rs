@@ -15,7 +15,9 @@ use super::clock::{age, as_seconds, from_unix_seconds, unix_seconds};
 use super::enforcement::Enforcement;
 use super::entra_error::{Cause, Reach};
 use super::mfa::MfaProof;
+use super::partner_kind::PartnerKind;
 use super::receipt::Chain;
+use super::role::DirectoryRole;
 use super::scope::{Resource, Scopes};
 use super::secret::{RefreshToken, sealed_text};
 use super::tenant::{AccountId, TenantId, UserId};
@@ -25,6 +27,9 @@ use super::tenant::{AccountId, TenantId, UserId};
 pub struct Consent {
     pub(crate) partner: TenantId,
     pub(crate) account: AccountId,
+    /// Versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "PartnerKind::is_direct")]
+    pub(crate) kind: PartnerKind,
     pub(crate) user: ConsentingUser,
     pub(crate) scopes: Scopes,
     pub(crate) mfa: Option<MfaProof>,
@@ -56,6 +61,12 @@ impl Consent {
     #[must_use]
     pub const fn account(&self) -> &AccountId {
         &self.account
+    }
+
+    /// What kind of partner it is, as was said when it was asked: a direct one where nothing was.
+    #[must_use]
+    pub const fn kind(&self) -> PartnerKind {
+        self.kind
     }
 
     /// Who consented.
@@ -173,6 +184,13 @@ impl ConsentingUser {
     #[must_use]
     pub fn roles(&self) -> Option<&[String]> {
         self.roles.as_deref()
+    }
+
+    /// Those of [`roles`](Self::roles) that are known by name; `None` where Entra did not tell any.
+    #[must_use]
+    pub fn directory_roles(&self) -> Option<Vec<DirectoryRole>> {
+        let roles = self.roles.as_deref()?;
+        Some(roles.iter().filter_map(|id| DirectoryRole::of(id)).collect())
     }
 }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::clock::as_seconds;
 use super::invalid::Invalid;
+use super::partner_kind::PartnerKind;
 use super::scope::Scopes;
 use super::secret::random;
 use super::tenant::{AccountId, ClientId, TenantId, UserId};
@@ -177,6 +178,9 @@ pub(crate) struct Terms {
     pub(crate) inviter: Option<ShownName>,
     /// The tenant asked; none at a first contact.
     pub(crate) partner: Option<TenantId>,
+    /// What kind of partner it is, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<PartnerKind>,
     /// The one user who may consent.
     pub(crate) user: Option<UserId>,
     pub(crate) rebinds: bool,
@@ -192,6 +196,7 @@ impl Terms {
             account_name: None,
             inviter: None,
             partner,
+            kind: None,
             user: None,
             rebinds: false,
             login_hint: None,
@@ -269,6 +274,12 @@ impl Invitation {
     #[must_use]
     pub const fn partner(&self) -> Option<TenantId> {
         self.terms.partner
+    }
+
+    /// What kind of partner is asked, if you said so.
+    #[must_use]
+    pub const fn kind(&self) -> Option<PartnerKind> {
+        self.terms.kind
     }
 
     /// The one user who may consent, if it is for one.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::{age, as_seconds};
+use super::clock::{age, as_seconds, from_unix_seconds, unix_seconds};
 
 /// Where evidence of a second factor comes from. The greater, the stronger.
 ///
@@ -72,6 +72,9 @@ impl MfaAnswer {
 pub struct MfaProof {
     source: MfaSource,
     signed_in: SignInTime,
+    /// In seconds since 1970; versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
 }
 
 impl MfaProof {
@@ -85,6 +88,18 @@ impl MfaProof {
     #[must_use]
     pub const fn signed_in(&self) -> SignInTime {
         self.signed_in
+    }
+
+    /// Until when it lasts by the policy under which it was taken; `None` where that let it last as
+    /// long as its consent. See [`Policy::mfa_lasts`](crate::Policy::mfa_lasts).
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.expires.map(from_unix_seconds)
+    }
+
+    /// The same, lasting until then.
+    pub(crate) fn expiring(self, at: Option<SystemTime>) -> Self {
+        Self { expires: at.map(unix_seconds), ..self }
     }
 }
 
@@ -154,12 +169,22 @@ impl MfaFinding {
         answers.sort_by_key(|(source, _)| std::cmp::Reverse(*source));
         for (source, answer) in answers {
             match answer {
-                MfaAnswer::Proven => return Self::Proven(MfaProof { source, signed_in }),
+                MfaAnswer::Proven => {
+                    return Self::Proven(MfaProof { source, signed_in, expires: None });
+                }
                 MfaAnswer::Disproven => return Self::Disproven(source),
                 MfaAnswer::Unknown => {}
             }
         }
         Self::Unknown
+    }
+
+    /// The same, its proof lasting until then.
+    pub(crate) fn expiring(self, at: Option<SystemTime>) -> Self {
+        match self {
+            Self::Proven(proof) => Self::Proven(proof.expiring(at)),
+            other => other,
+        }
     }
 
     /// The proof, where there is one.

@@ -9,18 +9,32 @@ use std::time::{Duration, SystemTime};
 use super::consent::{ConsentingUser, Guest};
 use super::mfa::{MfaFinding, MfaSource};
 use super::receipt::PolicyNote;
+use super::role::DirectoryRole;
 use super::scope::Scopes;
 use super::tenant::{TenantId, UserId};
+
+mod by_kind;
+mod expiry;
+mod privilege;
+mod warning;
+
+pub(crate) use by_kind::Policies;
+use privilege::{Privilege, listed};
+pub use warning::Warning;
 
 /// Which consents are good enough.
 ///
 /// By default: a second factor proven by Partner Center's own verdict, a member of the tenant (no
-/// guest), every registered permission granted and none beyond.
+/// guest), every registered permission granted and none beyond. A user with more power than this
+/// needs is taken with a [warning](Warning).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     mfa_sources: BTreeSet<MfaSource>,
     mfa_required: bool,
     mfa_within: Option<Duration>,
+    mfa_lasts: Option<Duration>,
+    privilege: Privilege,
+    unknown_roles: bool,
     guests: BTreeSet<AcceptedGuest>,
     scopes_beyond: bool,
 }
@@ -37,6 +51,9 @@ impl Default for Policy {
             mfa_sources: BTreeSet::from([MfaSource::PartnerCenter]),
             mfa_required: true,
             mfa_within: None,
+            mfa_lasts: None,
+            privilege: Privilege::default(),
+            unknown_roles: false,
             guests: BTreeSet::new(),
             scopes_beyond: false,
         }
@@ -44,7 +61,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Refuses a consent whose sign-in may be longer ago than `limit`.
+    /// Refuses a consent whose sign-in may be longer ago than `limit`. Where Entra does not tell the
+    /// time of it (`auth_time`), it may have been as early as the flow's start, and no earlier: each
+    /// flow asks for a fresh one (`prompt=login`).
     #[must_use]
     pub fn mfa_within(mut self, limit: Duration) -> Self {
         self.mfa_within = Some(limit);
@@ -55,6 +74,14 @@ impl Policy {
     #[must_use]
     pub fn danger_also_believing(mut self, source: MfaSource) -> Self {
         self.mfa_sources.insert(source);
+        self
+    }
+
+    /// Does not ask `source`: neither its yes nor its no counts, so that what a stronger source would
+    /// have denied a weaker one may prove. Where no source is left, nothing can be proven.
+    #[must_use]
+    pub fn danger_not_believing(mut self, source: MfaSource) -> Self {
+        self.mfa_sources.remove(&source);
         self
     }
 
@@ -87,17 +114,28 @@ impl Policy {
     }
 
     /// How a receipt tells that this policy has admitted a consent.
-    pub(crate) fn note(&self) -> PolicyNote {
+    pub(crate) fn note(&self, candidate: &Candidate<'_>) -> PolicyNote {
+        let warnings: Vec<_> = self.warnings(candidate).iter().map(Warning::noted).collect();
+        let verdict = if warnings.is_empty() { "admitted" } else { "admitted with warnings" };
+        let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs());
+        let (mfa_within, mfa_lasts) = (seconds(self.mfa_within), seconds(self.mfa_lasts));
+        let (verdict, loosened) = (verdict.to_owned(), self.loosened());
+        PolicyNote { verdict, mfa_within, mfa_lasts, loosened, warnings }
+    }
+
+    fn loosened(&self) -> Vec<String> {
         let weaker = self.mfa_sources.iter().filter(|s| **s != MfaSource::PartnerCenter);
         let mut loosened: Vec<_> =
             weaker.map(|source| format!("also_believing {}", source.as_str())).collect();
         let mut said = |holds: bool, what: &str| loosened.extend(holds.then(|| what.to_owned()));
+        said(!self.believes(MfaSource::PartnerCenter), "not_believing partner_center");
         said(!self.mfa_required, "without_mfa");
+        said(self.privilege == Privilege::Ignored, "any_role");
+        said(self.unknown_roles, "unknown_roles");
         said(self.guests.contains(&AcceptedGuest::Certain), "guests");
         said(self.guests.contains(&AcceptedGuest::Unknown), "unknown_guests");
         said(self.scopes_beyond, "scopes_beyond");
-        let mfa_within = self.mfa_within.map(|limit| limit.as_secs());
-        PolicyNote { verdict: "admitted".to_owned(), mfa_within, loosened }
+        loosened
     }
 
     pub(crate) fn believes(&self, source: MfaSource) -> bool {
@@ -106,6 +144,7 @@ impl Policy {
 
     pub(crate) fn admit(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
         self.admit_user(candidate.user)?;
+        self.admit_roles(candidate.user)?;
         admit_missing(candidate)?;
         self.admit_beyond(candidate)?;
         self.admit_mfa(candidate)
@@ -115,6 +154,7 @@ impl Policy {
     /// is registered by now: that is no more than what stands here may.
     pub(crate) fn admit_moved(&self, candidate: &Candidate<'_>) -> Result<(), Refused> {
         self.admit_user(candidate.user)?;
+        self.admit_roles(candidate.user)?;
         self.admit_beyond(candidate)?;
         self.admit_mfa(candidate)
     }
@@ -227,6 +267,12 @@ pub enum Refused {
     /// A guest signed in, or an account that may be one.
     #[error("the account is a guest, or may be one ({0:?})")]
     Guest(Guest),
+    /// The user has a directory role that this work does not need, and the policy refuses it.
+    #[error("the user has more power than this needs: {}", listed(.0))]
+    PowerfulRoles(Vec<DirectoryRole>),
+    /// Entra did not tell the user's directory roles, and the policy refuses powerful ones.
+    #[error("the user's directory roles are not known")]
+    RolesUnknown,
     /// No second factor was proven.
     #[error("no second factor was proven, says {0}")]
     MfaMissing(MfaSource),
@@ -310,68 +356,4 @@ pub enum Refused {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::UNIX_EPOCH;
-
-    use super::super::mfa::{MfaAnswer, SignInTime};
-    use super::super::scope::{Resource, Scope};
-    use super::*;
-
-    fn user(guest: Guest) -> ConsentingUser {
-        let id = UserId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
-        ConsentingUser { id, subject: "sub".to_owned(), name: None, guest, roles: None }
-    }
-
-    fn scopes(permissions: &[&str]) -> Scopes {
-        permissions.iter().map(|p| Scope::new(Resource::Graph, p).expect("a scope")).collect()
-    }
-
-    fn verdict(
-        policy: &Policy,
-        guest: Guest,
-        granted: &[&str],
-        answer: MfaAnswer,
-    ) -> Result<(), Refused> {
-        let signed_in = SignInTime::between(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60));
-        policy.admit(&Candidate {
-            user: &user(guest),
-            registered: &scopes(&["A.Read", "B.Read"]),
-            granted: &scopes(granted),
-            mfa: MfaFinding::climb([(MfaSource::PartnerCenter, answer)], signed_in),
-            now: UNIX_EPOCH + Duration::from_secs(600),
-        })
-    }
-
-    #[test]
-    fn the_default_is_strict() {
-        let both = ["A.Read", "B.Read"];
-        let strict = Policy::default();
-        let of = |guest, granted: &[&str], answer| verdict(&strict, guest, granted, answer);
-        assert_eq!(of(Guest::No, &both, MfaAnswer::Proven), Ok(()));
-        assert!(matches!(of(Guest::Yes, &both, MfaAnswer::Proven), Err(Refused::Guest(_))));
-        assert!(matches!(of(Guest::Unknown, &both, MfaAnswer::Proven), Err(Refused::Guest(_))));
-        assert!(matches!(
-            of(Guest::No, &["A.Read"], MfaAnswer::Proven),
-            Err(Refused::ScopesMissing(_))
-        ));
-        let more = ["A.Read", "B.Read", "C.Write"];
-        assert!(matches!(of(Guest::No, &more, MfaAnswer::Proven), Err(Refused::ScopesBeyond(_))));
-        assert!(matches!(
-            of(Guest::No, &both, MfaAnswer::Disproven),
-            Err(Refused::MfaMissing(MfaSource::PartnerCenter))
-        ));
-        assert_eq!(of(Guest::No, &both, MfaAnswer::Unknown), Err(Refused::MfaUnknown));
-    }
-
-    #[test]
-    fn the_age_of_a_proof_is_counted_from_its_earliest_moment() {
-        //
-        let both = ["A.Read", "B.Read"];
-        let within = |seconds| {
-            let policy = Policy::default().mfa_within(Duration::from_secs(seconds));
-            verdict(&policy, Guest::No, &both, MfaAnswer::Proven)
-        };
-        assert_eq!(within(600), Ok(()));
-        assert_eq!(within(599), Err(Refused::MfaTooLongAgo));
-    }
-}
+mod tests;

@@ -87,6 +87,9 @@ impl fmt::Display for ConsentChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     pub(crate) account: AccountId,
+    /// How the partner buys from Microsoft; receipts of before did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partner_kind: Option<String>,
     /// When the flow began.
     pub(crate) begun: u64,
     pub(crate) guest: String,
@@ -102,6 +105,12 @@ impl Granted {
     #[must_use]
     pub const fn account(&self) -> &AccountId {
         &self.account
+    }
+
+    /// Which [kind of partner](crate::PartnerKind) it was; `None` in a receipt of before that was noted.
+    #[must_use]
+    pub fn partner_kind(&self) -> Option<&str> {
+        self.partner_kind.as_deref()
     }
 
     /// Template ids of the directory roles that the user had; `None` means not known.
@@ -122,12 +131,25 @@ impl Granted {
         &self.policy.loosened
     }
 
+    /// What the policy let through and a person was to see: names as of
+    /// [`Warning::as_str`](crate::Warning::as_str), with what it is about.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.policy.warnings
+    }
+
     /// Who vouched for the second factor, and between which moments the user signed in.
     #[must_use]
     pub fn second_factor(&self) -> Option<(&str, SystemTime, SystemTime)> {
         let proof = self.mfa.as_ref()?;
         let [from, to] = [proof.earliest, proof.latest].map(from_unix_seconds);
         Some((&proof.source, from, to))
+    }
+
+    /// Until when that proof lasts, where the policy said so.
+    #[must_use]
+    pub fn second_factor_expires_at(&self) -> Option<SystemTime> {
+        self.mfa.as_ref()?.expires.map(from_unix_seconds)
     }
 }
 
@@ -137,13 +159,16 @@ pub(crate) struct ProofNote {
     source: String,
     earliest: u64,
     latest: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
 }
 
 impl From<&MfaProof> for ProofNote {
     fn from(proof: &MfaProof) -> Self {
         let signed_in = proof.signed_in();
         let [earliest, latest] = [signed_in.earliest(), signed_in.latest()].map(unix_seconds);
-        Self { source: proof.source().as_str().to_owned(), earliest, latest }
+        let expires = proof.expires_at().map(unix_seconds);
+        Self { source: proof.source().as_str().to_owned(), earliest, latest, expires }
     }
 }
 
@@ -153,7 +178,12 @@ pub(crate) struct PolicyNote {
     pub(crate) verdict: String,
     /// In seconds.
     pub(crate) mfa_within: Option<u64>,
+    /// In seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mfa_lasts: Option<u64>,
     pub(crate) loosened: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a receipt will say, as long as it is not in the chain.
@@ -297,6 +327,8 @@ pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use serde_json::json;
+
     use super::*;
 
     fn note(change: ConsentChange) -> Note {
@@ -316,6 +348,31 @@ mod tests {
         chain.waiting.clear();
         chain.note(note(ConsentChange::Live));
         assert_eq!(chain.waiting[0].omitted, 0, "said once");
+    }
+
+    #[test]
+    fn what_was_granted_reads_as_it_was_written_by_this_version_and_the_one_before() {
+        let older = json!({
+            "kind": "confirmed", "account": "panel-1", "begun": 1, "guest": "no", "roles": null,
+            "scopes": [], "mfa": { "source": "partner_center", "earliest": 1, "latest": 2 },
+            "policy": { "verdict": "admitted", "mfa_within": null, "loosened": [] },
+        });
+        let mut newer = older.clone();
+        newer["partner_kind"] = json!("indirect_reseller");
+        newer["mfa"]["expires"] = json!(9);
+        newer["policy"]["mfa_lasts"] = json!(8);
+        newer["policy"]["warnings"] = json!(["roles_unknown"]);
+        for text in [older.to_string(), newer.to_string()] {
+            let change: ConsentChange = serde_json::from_str(&text).expect("a change");
+            let again = serde_json::to_string(&change).expect("JSON");
+            let [text, again] = [&text, &again]
+                .map(|text| serde_json::from_str::<serde_json::Value>(text).expect("JSON"));
+            assert_eq!(again, text);
+            let Some(granted) = change.granted() else { panic!("{change}") };
+            let said = granted.partner_kind().is_some();
+            assert_eq!(said, granted.second_factor_expires_at().is_some());
+            assert_eq!(said, !granted.warnings().is_empty());
+        }
     }
 
     #[test]

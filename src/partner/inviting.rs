@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::journeys::invitation::{InvitationCursor, InvitationPage, Whose};
 use crate::journeys::onboarding::{Onboarding, PendingConsent};
 use crate::model::invitation::{Invitation, InvitationId, SentInvitation, ShownName, Terms};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::protocol::authorization::{CallbackError, Cookies, ResponseMode};
 
@@ -97,6 +98,13 @@ impl<'b> InvitationRequest<'b> {
     /// consent must be confirmed within that time.
     pub const fn expires_in(mut self, life: Duration) -> Self {
         self.terms.life = life;
+        self
+    }
+
+    /// What kind of partner it is: as
+    /// [`ConsentRequest::kind`](crate::ConsentRequest::kind).
+    pub const fn kind(mut self, kind: PartnerKind) -> Self {
+        self.terms.kind = Some(kind);
         self
     }
 

@@ -11,31 +11,53 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         }
         Phrase::Receives => "Who receives the power",
         Phrase::Account => "Account at {panel}",
+        Phrase::OwnNumber => "{panel}’s own name for it",
         Phrase::Inviter => "Invited by",
         Phrase::Verified => "verified by {panel}",
         Phrase::Unverified => "not verified: they call themselves so",
         Phrase::Gives => "Who gives it",
         Phrase::Tenant => "Microsoft tenant",
         Phrase::AnyTenant => "that of whoever signs in",
+        Phrase::Kind => "Kind of partner",
+        Phrase::KindDirect => "direct partner",
+        Phrase::KindProvider => "indirect provider",
+        Phrase::KindReseller => "indirect reseller",
         Phrase::User => "User",
         Phrase::Unnamed => "without a name",
         Phrase::Roles => "Administrator roles",
         Phrase::RolesUnknown => "not known",
         Phrase::RolesNone => "none",
-        Phrase::RolesPlain => "some, none of them too powerful",
-        Phrase::RolesPowerful => {
-            "{roles}. That is more than this needs: a service account of its own, with less power, \
-             is safer."
-        }
-        Phrase::GuestPerhaps => "It could not be seen whether this user is a guest.",
+        Phrase::RolesOther => "others",
         Phrase::Permissions => "What {panel} may do in this user’s name",
         Phrase::Application => "Application",
         Phrase::SecondFactor => "Second factor",
         Phrase::ProvenByPartnerCenter => "proven, says Partner Center",
         Phrase::ProvenByToken => "proven by Microsoft’s signed answer",
         Phrase::NotProven => "not proven",
+        Phrase::SignedIn => "signed in at {time}",
+        Phrase::ProofLasts => "lasts until {time}",
         Phrase::Policy => "Rules of {panel}",
         Phrase::PolicyAccepts => "met",
+        Phrase::PolicyWarns => "met, but see before you confirm:",
+        Phrase::WarnsPowerful => {
+            "This user is {roles}. That is more than this needs: a service account of its own, with \
+             less power, is safer."
+        }
+        Phrase::WarnsRolesUnknown => {
+            "It could not be seen which administrator roles this user has: they may be more than \
+             this needs."
+        }
+        Phrase::WarnsGuest => "This user is a guest: another organization decides who signs in.",
+        Phrase::WarnsGuestPerhaps => "It could not be seen whether this user is a guest.",
+        Phrase::WarnsBeyond => "More was granted than {panel} asked for: {scopes}.",
+        Phrase::WarnsNoFactor => {
+            "There was no second factor. Microsoft may refuse what {panel} does with this consent."
+        }
+        Phrase::WarnsFactorUnknown => "It could not be seen whether there was a second factor.",
+        Phrase::WarnsWeaker => {
+            "Partner Center itself could not say whether there was a second factor."
+        }
+        Phrase::WarnsExpired => "The proof of the second factor has expired: better sign in anew.",
         Phrase::GoodUntil => "This page is good until {time}.",
         Phrase::BeginText => {
             "You sign in at Microsoft, with a second factor, agree there, and come back here to \
@@ -113,6 +135,8 @@ const fn title(problem: Problem) -> &'static str {
         Problem::VendorsOwn => "This is {panel}’s own organization",
         Problem::PersonalAccount => "This is a personal account",
         Problem::GuestAccount => "This is a guest account",
+        Problem::TooPowerful => "This account has too much power",
+        Problem::RolesUnknown => "The account’s roles are not known",
         Problem::NoSecondFactor => "There was no second factor",
         Problem::SecondFactorUnknown => "The second factor could not be proven",
         Problem::SignInTooOld => "The sign-in was too long ago",
@@ -174,6 +198,14 @@ const fn text(problem: Problem) -> &'static str {
         Problem::GuestAccount => {
             "A guest cannot give this consent. Sign in with an account that belongs to the \
              organization itself."
+        }
+        Problem::TooPowerful => {
+            "It is {roles}, which is more than this needs. Nothing was given. Sign in with a service \
+             account that has less power, or have the role taken away, and open the link again."
+        }
+        Problem::RolesUnknown => {
+            "Microsoft did not say which administrator roles the account has, and {panel} takes none \
+             that has too much power. Nothing was given."
         }
         Problem::NoSecondFactor => {
             "Microsoft demands multi-factor authentication for this. Set it up for the account, \

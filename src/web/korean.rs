@@ -11,31 +11,51 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         }
         Phrase::Receives => "권한을 받는 쪽",
         Phrase::Account => "{panel} 계정",
+        Phrase::OwnNumber => "{panel}에서 쓰는 이름",
         Phrase::Inviter => "초대한 사람",
         Phrase::Verified => "{panel}에서 확인함",
         Phrase::Unverified => "확인되지 않음: 본인이 밝힌 이름입니다",
         Phrase::Gives => "권한을 주는 쪽",
         Phrase::Tenant => "Microsoft 테넌트",
         Phrase::AnyTenant => "로그인하는 사람의 테넌트",
+        Phrase::Kind => "파트너 유형",
+        Phrase::KindDirect => "직접 청구 파트너",
+        Phrase::KindProvider => "간접 공급자",
+        Phrase::KindReseller => "간접 재판매인",
         Phrase::User => "사용자",
         Phrase::Unnamed => "이름 없음",
         Phrase::Roles => "관리자 역할",
         Phrase::RolesUnknown => "알 수 없음",
         Phrase::RolesNone => "없음",
-        Phrase::RolesPlain => "있음(과도한 역할은 없음)",
-        Phrase::RolesPowerful => {
-            "{roles}. 필요 이상으로 강력한 역할입니다. 권한이 더 적은 전용 서비스 계정을 쓰는 것이 \
-             안전합니다."
-        }
-        Phrase::GuestPerhaps => "이 사용자가 게스트인지 확인할 수 없었습니다.",
+        Phrase::RolesOther => "그 밖의 역할",
         Phrase::Permissions => "{panel}이(가) 이 사용자의 이름으로 할 수 있는 일",
         Phrase::Application => "애플리케이션",
         Phrase::SecondFactor => "다단계 인증",
         Phrase::ProvenByPartnerCenter => "파트너 센터에서 확인됨",
         Phrase::ProvenByToken => "Microsoft의 서명된 응답으로 확인됨",
         Phrase::NotProven => "확인되지 않음",
+        Phrase::SignedIn => "로그인: {time}",
+        Phrase::ProofLasts => "{time}까지 유효",
         Phrase::Policy => "{panel}의 규칙",
         Phrase::PolicyAccepts => "충족함",
+        Phrase::PolicyWarns => "충족하지만, 확인하기 전에 살펴보십시오:",
+        Phrase::WarnsPowerful => {
+            "이 사용자는 {roles}입니다. 필요 이상으로 강력한 역할이므로, 권한이 더 적은 전용 서비스 \
+             계정을 쓰는 것이 안전합니다."
+        }
+        Phrase::WarnsRolesUnknown => {
+            "이 사용자의 관리자 역할을 확인할 수 없었습니다. 필요 이상으로 강력할 수 있습니다."
+        }
+        Phrase::WarnsGuest => "이 사용자는 게스트입니다. 로그인은 다른 조직에서 관리합니다.",
+        Phrase::WarnsGuestPerhaps => "이 사용자가 게스트인지 확인할 수 없었습니다.",
+        Phrase::WarnsBeyond => "{panel}에서 요청한 것보다 많은 권한이 부여되었습니다: {scopes}.",
+        Phrase::WarnsNoFactor => {
+            "다단계 인증을 사용하지 않았습니다. 이 동의로 {panel}이(가) 하는 작업을 Microsoft에서 거부할 \
+             수 있습니다."
+        }
+        Phrase::WarnsFactorUnknown => "다단계 인증을 사용했는지 확인할 수 없었습니다.",
+        Phrase::WarnsWeaker => "다단계 인증 여부를 파트너 센터에서 직접 확인하지 못했습니다.",
+        Phrase::WarnsExpired => "다단계 인증 증명이 만료되었습니다. 새로 로그인하는 것이 좋습니다.",
         Phrase::GoodUntil => "이 페이지는 {time}까지 유효합니다.",
         Phrase::BeginText => {
             "Microsoft에서 다단계 인증으로 로그인하고 동의한 뒤, 이곳으로 돌아와 확인합니다. 이 용도로 \
@@ -113,6 +133,8 @@ const fn title(problem: Problem) -> &'static str {
         Problem::VendorsOwn => "{panel} 자신의 조직입니다",
         Problem::PersonalAccount => "개인 계정입니다",
         Problem::GuestAccount => "게스트 계정입니다",
+        Problem::TooPowerful => "권한이 너무 많은 계정입니다",
+        Problem::RolesUnknown => "계정의 역할을 알 수 없습니다",
         Problem::NoSecondFactor => "다단계 인증을 사용하지 않았습니다",
         Problem::SecondFactorUnknown => "다단계 인증을 확인할 수 없습니다",
         Problem::SignInTooOld => "로그인한 지 너무 오래되었습니다",
@@ -174,6 +196,14 @@ const fn text(problem: Problem) -> &'static str {
         Problem::PersonalAccount => "조직의 회사 계정으로 로그인하십시오.",
         Problem::GuestAccount => {
             "게스트는 동의할 수 없습니다. 그 조직에 직접 속한 계정으로 로그인하십시오."
+        }
+        Problem::TooPowerful => {
+            "이 계정은 {roles}이며, 필요 이상으로 강력합니다. 아무 권한도 부여되지 않았습니다. 권한이 더 \
+             적은 서비스 계정으로 로그인하거나 역할을 해제한 뒤 링크를 다시 여십시오."
+        }
+        Problem::RolesUnknown => {
+            "Microsoft에서 이 계정의 관리자 역할을 알려 주지 않았고, {panel}에서는 권한이 너무 많은 계정을 \
+             받지 않습니다. 아무 권한도 부여되지 않았습니다."
         }
         Problem::NoSecondFactor => {
             "Microsoft에서는 이 작업에 다단계 인증을 요구합니다. 계정에 다단계 인증을 설정하고 그것으로 \

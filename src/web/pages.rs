@@ -13,11 +13,12 @@ use super::language::Language;
 use super::phrase::{Phrase, Problem};
 use crate::error::Error;
 use crate::journeys::onboarding::Found;
-use crate::journeys::verification::powerful_roles;
-use crate::model::consent::{ConsentingUser, Guest};
+use crate::model::consent::ConsentingUser;
 use crate::model::invitation::{Invitation, ShownName};
 use crate::model::mfa::{MfaFinding, MfaSource};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::Refused;
+use crate::model::role::DirectoryRole;
 use crate::model::scope::Scopes;
 use crate::model::tenant::AccountId;
 
@@ -75,13 +76,17 @@ impl<'d> Pages<'d> {
             dl {
                 dt { (self.says(Phrase::Tenant)) }
                 dd { code { (found.tenant()) } }
+                dt { (self.says(Phrase::Kind)) }
+                dd { (self.says(kind(found.kind()))) }
                 (self.user(found.user()))
+            }
+            (self.permissions(found.scopes()))
+            dl {
                 dt { (self.says(Phrase::SecondFactor)) }
                 dd { (self.proof(found.mfa())) }
                 dt { (self.says(Phrase::Policy)) }
-                dd { (self.says(Phrase::PolicyAccepts)) }
+                dd { (self.verdict(found.warnings())) }
             }
-            (self.permissions(found.scopes()))
             (self.answers(found))
             (self.good_until(found.expires_at()))
         };
@@ -118,6 +123,9 @@ impl<'d> Pages<'d> {
                 | Refused::ScopesBeyond(scopes)
                 | Refused::InvitationOutgrown(scopes),
             ) => facts = vec![("scopes", scopes.to_string())],
+            Error::Refused(Refused::PowerfulRoles(roles)) => {
+                facts = vec![("roles", names(roles))];
+            }
             _ => {}
         }
         self.explain(Problem::of(error), &facts, reference(error), None)
@@ -160,7 +168,10 @@ impl<'d> Pages<'d> {
                 dd {
                     @match invitation.and_then(Invitation::account_name) {
                         Some(name) => (self.name(name)),
-                        None => code { (account) },
+                        None => {
+                            code { (account) } " "
+                            span .verified { (self.says(Phrase::OwnNumber)) }
+                        },
                     }
                 }
                 @if let Some(inviter) = invitation.and_then(Invitation::inviter) {
@@ -188,31 +199,38 @@ impl<'d> Pages<'d> {
                     None => (self.says(Phrase::Unnamed)),
                 }
                 " " code { (user.id()) }
-                @if user.guest() != Guest::No { p .warning { (self.says(Phrase::GuestPerhaps)) } }
             }
             dt { (self.says(Phrase::Roles)) }
-            dd { (self.roles(user.roles())) }
+            dd { (self.roles(user)) }
         }
     }
 
-    fn roles(&self, roles: Option<&[String]>) -> Markup {
-        let Some(roles) = roles else { return html! { (self.says(Phrase::RolesUnknown)) } };
-        let powerful: Vec<_> = powerful_roles(roles).collect();
-        if powerful.is_empty() {
-            let plain = if roles.is_empty() { Phrase::RolesNone } else { Phrase::RolesPlain };
-            return html! { (self.says(plain)) };
+    /// Those that are known by name; that there are others is said.
+    fn roles(&self, user: &ConsentingUser) -> String {
+        let (Some(all), Some(known)) = (user.roles(), user.directory_roles()) else {
+            return self.says(Phrase::RolesUnknown);
+        };
+        let mut shown: Vec<_> = known.iter().map(|role| role.name().to_owned()).collect();
+        if all.iter().any(|id| is_other(id)) {
+            shown.push(self.says(Phrase::RolesOther));
         }
-        let facts = [("roles", powerful.join(", "))];
-        html! { span .warning { (self.says_of(Phrase::RolesPowerful, &facts)) } }
+        if shown.is_empty() { self.says(Phrase::RolesNone) } else { shown.join(", ") }
     }
 
+    /// Who says so, when the person signed in, and until when that lasts.
     fn proof(&self, mfa: &MfaFinding) -> Markup {
-        let Some(proof) = mfa.proof() else { return html! { (self.says(Phrase::NotProven)) } };
+        let Some(proof) = mfa.proof() else {
+            return html! { (self.says(Phrase::NotProven)) };
+        };
         let by = match proof.source() {
             MfaSource::PartnerCenter => Phrase::ProvenByPartnerCenter,
             _ => Phrase::ProvenByToken,
         };
-        html! { (self.says(by)) " · " time { (moment(proof.signed_in().latest())) } }
+        let at = |phrase, time| self.says_of(phrase, &[("time", moment(time))]);
+        let signed_in = at(Phrase::SignedIn, proof.signed_in().latest());
+        let lasts = proof.expires_at().map(|time| at(Phrase::ProofLasts, time));
+        let times = [Some(signed_in), lasts];
+        html! { (self.says(by)) @for said in times.iter().flatten() { " · " time { (said) } } }
     }
 
     fn permissions(&self, scopes: &Scopes) -> Markup {
@@ -304,6 +322,23 @@ impl<'d> Pages<'d> {
     }
 }
 
+/// What a person need not know by name: what every user is, and what is not listed here.
+fn is_other(id: &str) -> bool {
+    DirectoryRole::of(id).is_none() && !id.eq_ignore_ascii_case(EVERY_USER)
+}
+
+const fn kind(kind: PartnerKind) -> Phrase {
+    match kind {
+        PartnerKind::Direct => Phrase::KindDirect,
+        PartnerKind::IndirectProvider => Phrase::KindProvider,
+        PartnerKind::IndirectReseller => Phrase::KindReseller,
+    }
+}
+
+pub(super) fn names(roles: &[DirectoryRole]) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// What support asks for: numbers and ids, and no text of others.
 fn reference(error: &Error) -> Option<String> {
     let Error::Entra { error, .. } = error else { return None };
@@ -324,4 +359,8 @@ pub(super) fn moment(time: SystemTime) -> String {
     )
 }
 
+/// The template id of what every member of a tenant is, without any power.
+///
+/// Source: Microsoft Entra, "Built-in roles".
+const EVERY_USER: &str = "b79fbf4d-3ef9-4689-8143-76b194e85509";
 const STYLE: &str = include_str!("style.css");

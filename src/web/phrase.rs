@@ -12,6 +12,8 @@ pub enum Phrase {
     Receives,
     /// The account's label.
     Account,
+    /// The panel itself vouches for the account's number.
+    OwnNumber,
     /// The inviter's label.
     Inviter,
     /// The host vouches for a name.
@@ -24,6 +26,14 @@ pub enum Phrase {
     Tenant,
     /// In place of a tenant that is not known yet.
     AnyTenant,
+    /// The label of what kind of partner it is.
+    Kind,
+    /// It buys from Microsoft.
+    KindDirect,
+    /// It buys from Microsoft and sells through resellers.
+    KindProvider,
+    /// It buys from an indirect provider.
+    KindReseller,
     /// The user's label.
     User,
     /// In place of a user's name.
@@ -34,12 +44,8 @@ pub enum Phrase {
     RolesUnknown,
     /// It has none.
     RolesNone,
-    /// It has some, and none is too powerful.
-    RolesPlain,
-    /// Warns of roles that are too powerful.
-    RolesPowerful,
-    /// Warns of a user that may be a guest.
-    GuestPerhaps,
+    /// In place of roles that are not known here by name.
+    RolesOther,
     /// Heads the permissions.
     Permissions,
     /// The application's label.
@@ -52,10 +58,34 @@ pub enum Phrase {
     ProvenByToken,
     /// It was not proven, which the policy allows.
     NotProven,
+    /// When the person signed in.
+    SignedIn,
+    /// Until when the proof lasts.
+    ProofLasts,
     /// The label of the policy's verdict.
     Policy,
     /// The policy takes it.
     PolicyAccepts,
+    /// The policy takes it, with what follows.
+    PolicyWarns,
+    /// Warns of roles that are too powerful.
+    WarnsPowerful,
+    /// Warns that the roles are not known.
+    WarnsRolesUnknown,
+    /// Warns of a guest.
+    WarnsGuest,
+    /// Warns of a user that may be a guest.
+    WarnsGuestPerhaps,
+    /// Warns of permissions beyond what was asked for.
+    WarnsBeyond,
+    /// Warns that there was no second factor.
+    WarnsNoFactor,
+    /// Warns that nobody could say whether there was a second factor.
+    WarnsFactorUnknown,
+    /// Warns that Partner Center did not prove the second factor.
+    WarnsWeaker,
+    /// Warns that the proof has expired.
+    WarnsExpired,
     /// Until when the page is good.
     GoodUntil,
     /// What happens at Microsoft.
@@ -144,6 +174,10 @@ pub enum Problem {
     PersonalAccount,
     /// A guest signed in.
     GuestAccount,
+    /// The user has more power than this needs.
+    TooPowerful,
+    /// The user's roles are not known.
+    RolesUnknown,
     /// There was no second factor.
     NoSecondFactor,
     /// Nobody could say whether there was one.
@@ -194,7 +228,7 @@ pub enum Problem {
 
 impl Problem {
     /// Each of them, for whoever translates.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Lost,
         Self::Foreign,
         Self::WrongAnswer,
@@ -207,6 +241,8 @@ impl Problem {
         Self::VendorsOwn,
         Self::PersonalAccount,
         Self::GuestAccount,
+        Self::TooPowerful,
+        Self::RolesUnknown,
         Self::NoSecondFactor,
         Self::SecondFactorUnknown,
         Self::SignInTooOld,

@@ -46,6 +46,8 @@ impl Problem {
             Refused::HomeTenant(_) => Self::VendorsOwn,
             Refused::PersonalAccount => Self::PersonalAccount,
             Refused::Guest(_) => Self::GuestAccount,
+            Refused::PowerfulRoles(_) => Self::TooPowerful,
+            Refused::RolesUnknown => Self::RolesUnknown,
             Refused::MfaMissing(_) => Self::NoSecondFactor,
             Refused::MfaUnknown => Self::SecondFactorUnknown,
             Refused::MfaTooLongAgo => Self::SignInTooOld,
@@ -78,6 +80,7 @@ impl Problem {
             | Self::NoSecondFactor
             | Self::MicrosoftRefused => Phrase::TurnAdministrator,
             Self::VendorsOwn
+            | Self::RolesUnknown
             | Self::PermissionsBeyond
             | Self::BoundElsewhere
             | Self::OtherUser

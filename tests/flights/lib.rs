@@ -6,7 +6,7 @@
 //! schedules.
 //!
 //! It is a package of its own because `cfg(test)` must be off: the files' own tests want real locks.
-#![allow(dead_code, reason = "a stand-in house has rooms that nobody enters")]
+#![allow(dead_code, unused_imports, reason = "a stand-in house has rooms that nobody enters")]
 
 mod error;
 pub mod scenarios;
@@ -25,8 +25,10 @@ mod model {
     pub(crate) mod invalid;
     pub(crate) mod mfa;
     pub(crate) mod motive;
+    pub(crate) mod partner_kind;
     pub(crate) mod policy;
     pub(crate) mod receipt;
+    pub(crate) mod role;
     pub(crate) mod scope;
     pub(crate) mod secret;
     pub(crate) mod tenant;

@@ -1,5 +1,7 @@
 //! The front door's pages: a person walks through them, and nobody else does.
 
+mod warned;
+
 use bytes::Bytes;
 use cpv_consent::emulator::{Answer, Browser, User};
 use cpv_consent::web::{Brand, Language, Phrase, Problem, WebDoor};

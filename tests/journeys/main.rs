@@ -11,6 +11,7 @@ mod hand_out;
 mod hostile;
 mod manners;
 mod onboarding;
+mod policy;
 mod receipts;
 #[cfg(feature = "sqlite")]
 mod rotation;

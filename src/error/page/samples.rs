@@ -11,6 +11,7 @@ use crate::model::invalid::Invalid;
 use crate::model::mfa::MfaSource;
 use crate::model::policy::Refused;
 use crate::model::registration::CredentialError;
+use crate::model::role::DirectoryRole;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{TenantId, UserId};
 use crate::protocol::authorization::CallbackError;
@@ -148,6 +149,8 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::HomeTenant(partner),
         Refused::PersonalAccount,
         Refused::Guest(Guest::Yes),
+        Refused::PowerfulRoles(vec![DirectoryRole::GlobalAdministrator]),
+        Refused::RolesUnknown,
         Refused::MfaMissing(MfaSource::PartnerCenter),
         Refused::MfaUnknown,
         Refused::MfaTooLongAgo,

@@ -23,6 +23,9 @@ pub enum Health {
         lacks: Scopes,
         /// Whether its refresh token's time is over, seen or not.
         overdue: bool,
+        /// Since when its proof of a second factor has expired, if it has: tokens go on, and the partner
+        /// is to consent anew. See [`Policy::mfa_lasts`](crate::Policy::mfa_lasts).
+        proof_expired: Option<SystemTime>,
     },
     /// It never consented, or its record was removed.
     Never,
@@ -75,12 +78,14 @@ impl Diagnostics {
     }
 
     fn known(&self, consent: &Consent) -> Health {
-        let deadline = consent.deadline();
+        let (deadline, now) = (consent.deadline(), self.clock.now());
+        let lives = !matches!(consent.state, ConsentState::Ended { .. }) && !consent.is_withdrawn();
         Health::Known {
             state: consent.state.clone(),
             deadline,
             lacks: self.app.scopes().beyond(&consent.scopes),
-            overdue: self.clock.now() >= deadline,
+            overdue: now >= deadline,
+            proof_expired: self.policies.proof_end(consent).filter(|end| *end <= now && lives),
         }
     }
 }

@@ -45,6 +45,7 @@ struct ConsentMembers {
     cause: Option<Cause>,
     next_probe: Option<String>,
     deadline: Option<String>,
+    proof_expired_at: Option<String>,
     lacks: Vec<String>,
 }
 
@@ -104,22 +105,26 @@ impl ConsentMembers {
             cause: None,
             next_probe: None,
             deadline: None,
+            proof_expired_at: None,
             lacks: Vec::new(),
         };
-        let (state, deadline, lacks) = match health {
-            Health::Known { state, deadline, lacks, .. } => (state, *deadline, names(lacks)),
+        let (state, deadline, lacks, expired) = match health {
+            Health::Known { state, deadline, lacks, proof_expired, .. } => {
+                (state, *deadline, names(lacks), *proof_expired)
+            }
             Health::Never => return bare("never"),
             Health::Damaged => return bare("damaged"),
             Health::Unread => return bare("unread"),
             Health::NotKnown => return bare("not_known"),
         };
-        let deadline = Some(moment(deadline));
+        let (deadline, proof_expired_at) = (Some(moment(deadline)), expired.map(moment));
+        let alive = |state| Self { deadline, proof_expired_at, lacks, ..bare(state) };
         match state {
-            ConsentState::Live => Self { deadline, lacks, ..bare("live") },
-            ConsentState::Unproven { .. } => Self { deadline, lacks, ..bare("unproven") },
+            ConsentState::Live => alive("live"),
+            ConsentState::Unproven { .. } => alive("unproven"),
             ConsentState::Suspended(pause) => {
                 let (cause, next) = (Some(pause.cause()), Some(moment(pause.next_probe())));
-                Self { cause, next_probe: next, deadline, lacks, ..bare("suspended") }
+                Self { cause, next_probe: next, ..alive("suspended") }
             }
             ConsentState::Ended { cause, .. } => Self { cause: Some(*cause), ..bare("ended") },
             ConsentState::Withdrawn { .. } => bare("withdrawn"),

@@ -117,8 +117,11 @@ const UNKNOWN: &str = "not known";
 impl fmt::Display for Health {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Known { state, deadline, lacks, overdue } => {
+            Self::Known { state, deadline, lacks, overdue, proof_expired } => {
                 consent_in_words(out, state, *deadline, *overdue)?;
+                if let Some(at) = proof_expired {
+                    write!(out, "; its proof of a second factor expired at {}", moment(*at))?;
+                }
                 if lacks.is_empty() { Ok(()) } else { write!(out, "; lacks {lacks}") }
             }
             Self::Never => out.write_str("which never consented"),

@@ -14,7 +14,7 @@ use crate::model::cloud::{Authority, Directory};
 use crate::model::consent::{ConsentingUser, StoredToken};
 use crate::model::event::Event;
 use crate::model::mfa::{MfaAnswer, MfaFinding, MfaSource, SignInTime};
-use crate::model::policy::{Candidate, Refused};
+use crate::model::policy::{Candidate, Policy, Refused};
 use crate::model::scope::{Resource, Scopes};
 use crate::model::secret::{AccessToken, RefreshToken};
 use crate::model::tenant::TenantId;
@@ -42,7 +42,7 @@ impl Desk {
         if callback.reports_approval() {
             return Err(Refused::OtherStep.into());
         }
-        let (pending, proof) = self.spend(&callback).await?;
+        let (mut pending, proof) = self.spend(&callback).await?;
         let code = match callback.answer() {
             Answer::Code(code) => code,
             Answer::Denied(error) => return Err(denied(error, pending.expected)),
@@ -59,10 +59,12 @@ impl Desk {
         let ground = self.ground(partner).await?;
         ground.check_binding(partner, &pending.account, pending.rebinds)?;
         ground.check_tombstone(partner, pending.wanted_since())?;
-        let mfa = self.mfa(&pending, &redeemed).await;
+        let kind = *pending.kind.get_or_insert_with(|| ground.kind());
+        let policy = self.policies.of(kind);
+        let mfa = self.mfa(policy, &pending, &redeemed).await;
         let user = consenting_user(&redeemed.claims);
         let proven = self.prove_resources(redeemed).await?;
-        self.policy.admit(&Candidate {
+        policy.admit(&Candidate {
             user: &user,
             registered: self.app.scopes(),
             granted: &proven.granted,
@@ -71,7 +73,8 @@ impl Desk {
         })?;
         let record = self.keep(pending, partner, user, mfa, proven).await?;
         let ground = self.ground(partner).await?;
-        Ok(record.facts(&ground, invitation.map(|invitation| self.book.shown(&invitation))))
+        let invitation = invitation.map(|invitation| self.book.shown(&invitation));
+        Ok(self.facts(&record, &ground, invitation))
     }
 
     /// Finds the flow and leaves a spent mark in its place, once, whoever else tries.
@@ -149,11 +152,16 @@ impl Desk {
     }
 
     /// Asks each source that the policy believes.
-    async fn mfa(&self, pending: &PendingRecord, redeemed: &Redeemed) -> MfaFinding {
+    async fn mfa(
+        &self,
+        policy: &Policy,
+        pending: &PendingRecord,
+        redeemed: &Redeemed,
+    ) -> MfaFinding {
         let Redeemed { reply, claims, .. } = redeemed;
         let mut answers = vec![(MfaSource::IdToken, MfaAnswer::from_amr(claims.amr.as_deref()))];
         answers.push((MfaSource::AccessToken, self.amr(&reply.access_token, claims)));
-        if self.policy.believes(MfaSource::PartnerCenter) {
+        if policy.believes(MfaSource::PartnerCenter) {
             let verdict = self.partner_center.mfa_verdict(&reply.access_token, &self.probe_path);
             answers.push((MfaSource::PartnerCenter, verdict.await.answer));
         }
@@ -161,8 +169,8 @@ impl Desk {
             Some(moment) => SignInTime::at(moment),
             None => SignInTime::between(pending.begun_at, claims.issued_at),
         };
-        answers.retain(|(source, _)| self.policy.believes(*source));
-        MfaFinding::climb(answers, signed_in)
+        answers.retain(|(source, _)| policy.believes(*source));
+        policy.dated(MfaFinding::climb(answers, signed_in))
     }
 
     fn amr(&self, token: &AccessToken, claims: &IdClaims) -> MfaAnswer {
@@ -227,6 +235,7 @@ impl Desk {
             sealed_for: Some(partner),
             partner,
             account: pending.account,
+            kind: pending.kind.unwrap_or_default(),
             rebinds: pending.rebinds,
             user,
             scopes: proven.granted,

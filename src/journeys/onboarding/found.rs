@@ -16,8 +16,9 @@ use crate::model::enforcement::Enforcement;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::invalid::Invalid;
 use crate::model::invitation::{Invitation, InvitedFlow};
-use crate::model::mfa::{MfaFinding, MfaProof};
-use crate::model::policy::Refused;
+use crate::model::mfa::MfaFinding;
+use crate::model::partner_kind::PartnerKind;
+use crate::model::policy::{Refused, Warning};
 use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, TenantId, UserId};
@@ -29,7 +30,7 @@ use crate::storage::store::Kind;
 ///
 /// Nothing is given yet: its refresh token is sealed where no token path reads it, under the
 /// partner's key. It waits ten minutes. Show the account that receives the power first, then tenant,
-/// user, scopes and proof.
+/// user, scopes and proof, and what there is to [warn](Self::warnings) of.
 #[derive(Debug)]
 pub struct Found {
     onboarding: Onboarding,
@@ -43,9 +44,11 @@ pub(super) struct FoundFacts {
     id: FoundId,
     tenant: TenantId,
     account: AccountId,
+    kind: PartnerKind,
     user: ConsentingUser,
     scopes: Scopes,
     mfa: MfaFinding,
+    warnings: Vec<Warning>,
     expires_at: SystemTime,
     replaces: Option<ConsentingUser>,
     replaces_damaged: bool,
@@ -75,6 +78,12 @@ impl Found {
         self.facts.tenant
     }
 
+    /// What kind of partner that is: its policy has admitted this.
+    #[must_use]
+    pub const fn kind(&self) -> PartnerKind {
+        self.facts.kind
+    }
+
     /// Who signed in.
     #[must_use]
     pub const fn user(&self) -> &ConsentingUser {
@@ -87,10 +96,17 @@ impl Found {
         &self.facts.scopes
     }
 
-    /// What is known of a second factor.
+    /// What is known of a second factor: who proved it, when, and until when that lasts.
     #[must_use]
     pub const fn mfa(&self) -> &MfaFinding {
         &self.facts.mfa
+    }
+
+    /// What the policy let through and a person should see before confirming; nothing where all is as
+    /// it should be. The receipt of the consent names them, too.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.facts.warnings
     }
 
     /// The invitation that it came by: who invited, and whether you vouched for the name.
@@ -226,6 +242,9 @@ pub(super) struct FoundRecord {
     pub(super) sealed_for: Option<TenantId>,
     pub(super) partner: TenantId,
     pub(super) account: AccountId,
+    /// Versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "PartnerKind::is_direct")]
+    pub(super) kind: PartnerKind,
     pub(super) rebinds: bool,
     pub(super) user: ConsentingUser,
     pub(super) scopes: Scopes,
@@ -244,15 +263,22 @@ pub(super) struct FoundRecord {
 }
 
 impl FoundRecord {
-    pub(super) fn facts(&self, ground: &Ground, invitation: Option<Invitation>) -> FoundFacts {
+    pub(super) fn facts(
+        &self,
+        ground: &Ground,
+        invitation: Option<Invitation>,
+        warnings: Vec<Warning>,
+    ) -> FoundFacts {
         let standing = ground.user().filter(|standing| standing.id != self.user.id);
         FoundFacts {
             id: self.found_id(),
             tenant: self.partner,
             account: self.account.clone(),
+            kind: self.kind,
             user: self.user.clone(),
             scopes: self.scopes.clone(),
             mfa: self.mfa,
+            warnings,
             expires_at: self.expires_at,
             replaces: standing.cloned(),
             replaces_damaged: ground.is_damaged(),
@@ -298,10 +324,6 @@ impl FoundRecord {
             let (standing, found) = (standing.user.clone().into(), self.user.clone().into());
             return Err(Refused::OtherUser { partner, standing, found });
         }
-        let strength = |proof: Option<&MfaProof>| proof.map(MfaProof::source);
-        if strength(self.mfa.proof()) < strength(standing.mfa()) {
-            return Err(Refused::WeakerProof(partner));
-        }
         Ok(())
     }
 
@@ -314,6 +336,7 @@ impl FoundRecord {
         let consent = Consent {
             partner: self.partner,
             account: self.account.clone(),
+            kind: self.kind,
             user: self.user.clone(),
             scopes: self.scopes.clone(),
             mfa: self.mfa.proof().copied(),

@@ -7,6 +7,7 @@ use super::found::FoundRecord;
 use crate::error::Error;
 use crate::model::clock::unix_seconds;
 use crate::model::consent::{Consent, ConsentingUser, StoredConsent, believed};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::Refused;
 use crate::model::receipt::{Chain, ConsentChange};
 use crate::model::tenant::{AccountId, TenantId};
@@ -70,6 +71,11 @@ impl Ground {
 
     pub(super) const fn is_damaged(&self) -> bool {
         matches!(self, Self::Damaged { .. })
+    }
+
+    /// What kind of partner it is known to be, also after it was let go.
+    pub(super) fn kind(&self) -> PartnerKind {
+        self.consent().map(Consent::kind).unwrap_or_default()
     }
 
     /// Whether Partner Center is not used for the consent that stands.
@@ -163,7 +169,7 @@ impl Desk {
         let let_go_at = let_go.map(|mark| unix_seconds(mark.at));
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(let_go_at);
         next.chain = ground.chain();
-        let granted = next.consent.granted(self.policy.note());
+        let granted = next.consent.granted(self.note_policy(found));
         let next = self.notary.noted(next, ConsentChange::Confirmed(granted)).await;
         match at {
             None => self.ledger.insert(&next).await?,

@@ -88,6 +88,7 @@ impl Beginning {
         Self {
             expected: terms.partner,
             account: terms.account.clone(),
+            kind: terms.kind,
             door: None,
             mode: ResponseMode::default(),
             login_hint: terms.login_hint.clone(),

@@ -12,6 +12,7 @@ use super::{Beginning, PENDING_LIFE};
 use crate::model::clock::as_seconds;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::invitation::InvitedFlow;
+use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::Refused;
 use crate::model::tenant::{AccountId, TenantId};
 use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMode};
@@ -74,6 +75,9 @@ pub(super) struct PendingRecord {
     pub(super) id: String,
     pub(super) expected: Option<TenantId>,
     pub(super) account: AccountId,
+    /// What kind of partner it is, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<PartnerKind>,
     pub(super) rebinds: bool,
     pub(super) browser: Fingerprint,
     pub(super) mode: ResponseMode,
@@ -116,6 +120,7 @@ impl PendingRecord {
             id: flow_id(&request.state),
             expected: beginning.expected,
             account: beginning.account.clone(),
+            kind: beginning.kind,
             rebinds: beginning.rebinds,
             browser: browser.fingerprint(),
             mode: beginning.mode,
@@ -201,6 +206,7 @@ mod tests {
         let beginning = Beginning {
             expected: Some(partner),
             account: AccountId::new("panel-1").expect("plain"),
+            kind: None,
             door: None,
             mode: ResponseMode::Query,
             login_hint: Some("ann@contoso.example".to_owned()),

@@ -1,31 +1,44 @@
 //! Whether a consent of another site is one that this side would have taken.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::journeys::onboarding::FOUND_LIFE;
 use crate::model::consent::Consent;
 use crate::model::mfa::MfaFinding;
-use crate::model::policy::{Candidate, Policy, Refused, admit_tenant};
+use crate::model::policy::{Candidate, Policies, Refused, admit_tenant};
+use crate::model::receipt::PolicyNote;
 use crate::model::registration::AppRegistration;
 
 /// What this side asks of a consent, wherever it was confirmed.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) app: AppRegistration,
-    pub(crate) policy: Policy,
+    pub(crate) policies: Arc<Policies>,
 }
 
 impl Admission {
     pub(crate) fn check(&self, consent: &Consent) -> Result<(), Refused> {
         admit_tenant(consent.partner, self.app.home())?;
-        let proof = consent.mfa.filter(|proof| self.policy.believes(proof.source()));
-        self.policy.admit_moved(&Candidate {
+        let candidate = self.candidate(consent, captured_by(consent));
+        self.policies.of(consent.kind).admit_moved(&candidate)
+    }
+
+    /// How the receipt of an import tells by which policy it was taken.
+    pub(crate) fn note(&self, consent: &Consent, now: SystemTime) -> PolicyNote {
+        self.policies.of(consent.kind).note(&self.candidate(consent, now))
+    }
+
+    fn candidate<'c>(&'c self, consent: &'c Consent, now: SystemTime) -> Candidate<'c> {
+        let policy = self.policies.of(consent.kind);
+        let proof = consent.mfa.filter(|proof| policy.believes(proof.source()));
+        Candidate {
             user: &consent.user,
             registered: self.app.scopes(),
             granted: &consent.scopes,
             mfa: proof.map_or(MfaFinding::Unknown, MfaFinding::Proven),
-            now: captured_by(consent),
-        })
+            now,
+        }
     }
 }
 

@@ -225,7 +225,7 @@ impl Transfer {
         let ours = self.ledger.consent(partner).await?;
         let standing = ours.as_ref().map(|held| &held.record);
         let let_go = self.ledger.last_let_go(partner).await?;
-        let next = match judge(item, standing, let_go, self.clock.now()) {
+        let next = match judge(item, standing, let_go, &self.admission.policies, self.clock.now()) {
             Ok(Next::Record(next)) if self.admits(&next.consent) => *next,
             Ok(Next::Record(_)) => return Ok(ImportOutcome::KeptBack(KeptBecause::PolicyHere)),
             Ok(Next::Memory(mark)) => return self.remember(partner, mark).await,
@@ -253,7 +253,10 @@ impl Transfer {
         let change = match next.consent.is_withdrawn() {
             true if was_withdrawn => return next,
             true => ConsentChange::Withdrawn,
-            false => ConsentChange::Imported(next.consent.granted(self.admission.policy.note())),
+            false => {
+                let note = self.admission.note(&next.consent, self.clock.now());
+                ConsentChange::Imported(next.consent.granted(note))
+            }
         };
         self.notary.noted(next, change).await
     }

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use super::Item;
 use crate::model::consent::{Consent, ConsentState, StoredConsent};
-use crate::model::mfa::MfaProof;
+use crate::model::mfa::MfaSource;
+use crate::model::policy::Policies;
 use crate::model::tenant::AccountId;
 use crate::storage::seal::Destroyed;
 
@@ -70,6 +71,7 @@ pub(super) fn judge(
     item: &Item,
     ours: Option<&StoredConsent>,
     let_go: Option<Destroyed>,
+    policies: &Policies,
     now: SystemTime,
 ) -> Result<Next, KeptBecause> {
     let theirs = match item {
@@ -87,7 +89,8 @@ pub(super) fn judge(
         (Some(_), None) => Ok(Next::record(theirs.imported(None, now))),
         (None, ours) => {
             let ours = ours.map(|ours| &ours.consent);
-            judge_consent(ours, let_go, &theirs.consent)?;
+            let strength = |consent: &Consent| policies.strength(consent.kind, consent.mfa(), now);
+            judge_consent(ours, let_go, &theirs.consent, strength)?;
             Ok(Next::record(theirs.imported(ours, now)))
         }
     }
@@ -100,6 +103,7 @@ fn judge_consent(
     ours: Option<&Consent>,
     let_go: Option<Destroyed>,
     theirs: &Consent,
+    strength: impl Fn(&Consent) -> Option<MfaSource>,
 ) -> Result<(), KeptBecause> {
     let outlived = let_go.is_some_and(|mark| is_outlived(theirs, mark));
     let Some(ours) = ours else { return first(&[(outlived, KeptBecause::WithdrawnHere)]) };
@@ -107,7 +111,6 @@ fn judge_consent(
     let same_number = theirs.generation == ours.generation;
     let same = stands && same_number && theirs.flow == ours.flow;
     let newest = ours.token_issued_at.max(ours.confirmed_at);
-    let proof = |consent: &Consent| consent.mfa().map(MfaProof::source);
     first(&[
         (theirs.account != ours.account, KeptBecause::OtherAccountHere),
         (ours.was_withdrawn_since(theirs.begun_at), KeptBecause::WithdrawnHere),
@@ -118,7 +121,7 @@ fn judge_consent(
         (stands && theirs.token_issued_at < newest, KeptBecause::NewerHere),
         (stands && has_ended(theirs) && !has_ended(ours), KeptBecause::EndedThere),
         (stands && theirs.user.id != ours.user.id, KeptBecause::OtherUserHere),
-        (stands && proof(theirs) < proof(ours), KeptBecause::BetterProvenHere),
+        (stands && strength(theirs) < strength(ours), KeptBecause::BetterProvenHere),
         (outlived, KeptBecause::WithdrawnHere),
     ])
 }

@@ -9,6 +9,7 @@ use crate::model::consent::Guest;
 use crate::model::entra_error::Reach;
 use crate::model::mfa::{MfaProof, MfaSource};
 use crate::model::policy::Refused;
+use crate::model::role::DirectoryRole;
 use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::TenantId;
 
@@ -79,7 +80,8 @@ impl Verification {
 pub enum Aspect {
     /// Whether Entra redeems the refresh token, at the partner's own tenant.
     Alive,
-    /// Whether Partner Center takes the token as one that was made with a second factor.
+    /// Whether Partner Center takes the token as one that was made with a second factor, and whether
+    /// the proof of it still lasts.
     SecondFactor,
     /// Whether the user has no directory role that this work does not need.
     LeastPrivilege,
@@ -207,9 +209,16 @@ pub enum Finding {
     /// Partner Center did not say, nor did any source that the policy believes.
     #[error("whether a second factor was proven could not be found out")]
     MfaUnknown,
+    /// What the consent's proof of a second factor rests on is older than the policy lets it last. Its
+    /// tokens go on; see [`Policy::mfa_lasts`](crate::Policy::mfa_lasts).
+    #[error("the proof of the second factor has expired")]
+    MfaExpired {
+        /// When.
+        at: SystemTime,
+    },
     /// The user has a role that this work does not need.
     #[error("the user is {0}: take the role away, or have another account consent")]
-    PowerfulRole(&'static str),
+    PowerfulRole(DirectoryRole),
     /// Entra did not say which directory roles the user has today.
     #[error(
         "the user's directory roles are not known: the manifest asks for them by {ROLES_ASKED}"
@@ -254,6 +263,7 @@ impl Finding {
             Self::Policy(refused) => Some(Error::from(refused.clone()).remedy()),
             // What is too much, a role or a permission, the partner can also take away.
             Self::MfaMissing(_)
+            | Self::MfaExpired { .. }
             | Self::Guest(Guest::Yes)
             | Self::ScopesMissing(_)
             | Self::ScopesBeyond(_)

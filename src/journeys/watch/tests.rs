@@ -5,6 +5,7 @@ use super::*;
 use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, StoredConsent};
 use crate::model::enforcement::Enforcement;
 use crate::model::event::Observers;
+use crate::model::partner_kind::PartnerKind;
 use crate::model::receipt::Chain;
 use crate::model::scope::Scopes;
 use crate::model::tenant::{AccountId, UserId};
@@ -58,6 +59,7 @@ fn consent(partner: TenantId) -> StoredConsent {
     let consent = Consent {
         partner,
         account: AccountId::new("panel-1").expect("plain text"),
+        kind: PartnerKind::default(),
         user: ConsentingUser {
             id: UserId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID"),
             subject: "subject".to_owned(),

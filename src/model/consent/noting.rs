@@ -11,6 +11,7 @@ impl Consent {
     pub(crate) fn granted(&self, policy: PolicyNote) -> Granted {
         Granted {
             account: self.account.clone(),
+            partner_kind: Some(self.kind.as_str().to_owned()),
             begun: unix_seconds(self.begun_at),
             guest: self.user.guest.as_str().to_owned(),
             roles: self.user.roles.clone(),

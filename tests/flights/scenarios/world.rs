@@ -17,6 +17,7 @@ use crate::model::consent::{
 };
 use crate::model::enforcement::Enforcement;
 use crate::model::motive::Motive;
+use crate::model::partner_kind::PartnerKind;
 use crate::model::receipt::Chain;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::{Resource, Scope, Scopes};
@@ -156,6 +157,7 @@ pub(super) fn consent(generation: u64, flow: &str) -> StoredConsent {
         enforcement: Enforcement::default(),
         partner: partner(),
         account: AccountId::new("panel-1").expect("plain text"),
+        kind: PartnerKind::default(),
         user: ConsentingUser {
             id: UserId::parse("22222222-2222-4222-8222-222222222222").expect("a GUID"),
             subject: "subject".to_owned(),

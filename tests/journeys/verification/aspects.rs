@@ -2,8 +2,8 @@
 
 use cpv_consent::emulator::{Endpoint, Failure, Grant, MfaAnswer, MfaEnforcement, Rule};
 use cpv_consent::{
-    Absence, Aspect, Cause, ConsentState, Error, Finding, Guest, MfaSource, Policy, Refused,
-    Remedy, Resource, Verdict,
+    Absence, Aspect, Cause, ConsentState, DirectoryRole, Error, Finding, Guest, MfaSource, Policy,
+    Refused, Remedy, Resource, Verdict,
 };
 
 use crate::verification::{
@@ -151,7 +151,7 @@ async fn power_is_found_as_it_is_today() {
     let verification = verified(&world, &broker).await;
     assert_only(&verification, Verdict::Failed, &[Aspect::LeastPrivilege]);
     let found = only_finding(&verification, Aspect::LeastPrivilege);
-    assert!(matches!(found, Finding::PowerfulRole("Global Administrator")), "{found}");
+    assert!(matches!(found, Finding::PowerfulRole(DirectoryRole::GlobalAdministrator)), "{found}");
     assert_eq!(check(&verification, Aspect::LeastPrivilege).remedy(), Some(AGAIN));
     give_role(&world, DIRECTORY_READERS);
     assert!(verified(&world, &broker).await.is_sound());

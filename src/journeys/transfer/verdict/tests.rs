@@ -54,7 +54,7 @@ fn item(stored: StoredConsent) -> Item {
 }
 
 fn judged(ours: Option<&StoredConsent>, mark: Option<Destroyed>, theirs: &Item) -> Verdict {
-    match judge(theirs, ours, mark, from_unix_seconds(1000)) {
+    match judge(theirs, ours, mark, &Policies::default(), from_unix_seconds(1000)) {
         Ok(Next::Record(next)) => Ok(Some(next.consent)),
         Ok(Next::Memory(_)) => Ok(None),
         Err(why) => Err(why),
@@ -210,4 +210,16 @@ fn nothing_newer_gives_way_whatever_else_is_so() {
 fn product(a: [u64; 4], b: [u64; 4], c: [u64; 4]) -> impl Iterator<Item = (u64, u64, u64)> {
     a.into_iter()
         .flat_map(move |a| b.into_iter().flat_map(move |b| c.into_iter().map(move |c| (a, b, c))))
+}
+
+#[test]
+fn an_expired_proof_keeps_nothing_out() {
+    let weaker = newer(&[("mfa", proof("AccessToken"))]);
+    let standing = |expires: u64| {
+        let mut lasting = proof("PartnerCenter");
+        lasting["expires"] = json!(expires);
+        consent(&[("mfa", lasting)])
+    };
+    assert_eq!(judged(Some(&standing(1001)), None, &weaker).err(), Some(BetterProvenHere));
+    assert!(judged(Some(&standing(1000)), None, &weaker).is_ok(), "it counts as none");
 }

@@ -1,0 +1,52 @@
+//! What the policy of a partner's kind says of what was found.
+
+use super::Desk;
+use super::found::{FoundFacts, FoundRecord};
+use super::ground::Ground;
+use crate::model::consent::Consent;
+use crate::model::invitation::Invitation;
+use crate::model::policy::{Candidate, Refused};
+use crate::model::receipt::PolicyNote;
+
+impl Desk {
+    /// What may be shown of a finding.
+    pub(super) fn facts(
+        &self,
+        found: &FoundRecord,
+        ground: &Ground,
+        invitation: Option<Invitation>,
+    ) -> FoundFacts {
+        let policy = self.policies.of(found.kind);
+        found.facts(ground, invitation, policy.warnings(&self.candidate(found)))
+    }
+
+    /// How the receipt tells by which policy it was taken, and with which warnings.
+    pub(super) fn note_policy(&self, found: &FoundRecord) -> PolicyNote {
+        self.policies.of(found.kind).note(&self.candidate(found))
+    }
+
+    /// A weaker proof takes the place of no stronger one, unless that one has expired.
+    pub(super) fn check_proof(
+        &self,
+        found: &FoundRecord,
+        standing: &Consent,
+    ) -> Result<(), Refused> {
+        if standing.is_withdrawn() {
+            return Ok(());
+        }
+        let (policies, now) = (&self.policies, self.clock.now());
+        let ours = policies.strength(found.kind, found.mfa.proof(), now);
+        let theirs = policies.strength(standing.kind, standing.mfa(), now);
+        if ours < theirs { Err(Refused::WeakerProof(found.partner)) } else { Ok(()) }
+    }
+
+    fn candidate<'f>(&'f self, found: &'f FoundRecord) -> Candidate<'f> {
+        Candidate {
+            user: &found.user,
+            registered: self.app.scopes(),
+            granted: &found.scopes,
+            mfa: found.mfa,
+            now: self.clock.now(),
+        }
+    }
+}
