@@ -170,6 +170,13 @@ impl WebDoor {
                 found.confirm().await?;
                 Ok(reply::see_other(&self.site.path("/done")))
             }
+            b"answer=replace" => {
+                match found.approved_replacement() {
+                    Some(user) => found.confirm_instead_of(user).await?,
+                    None => found.confirm().await?, // which says no, if somebody else's stands
+                };
+                Ok(reply::see_other(&self.site.path("/done")))
+            }
             b"answer=decline" => {
                 found.decline().await?;
                 Ok(reply::see_other(&self.site.path("/declined")))

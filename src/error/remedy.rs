@@ -263,6 +263,9 @@ pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
     match refused {
         Refused::HomeTenant(_) => Remedy::FixRegistration,
+        Refused::LosesCustomers { losses, .. } if !losses.is_empty() => {
+            Remedy::FixRelationship { customer: losses[0].customer() }
+        }
         Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
         _ => Remedy::AskConsentAgain { claims: None },
     }

@@ -14,7 +14,7 @@ use super::phrase::{Phrase, Problem};
 use crate::error::Error;
 use crate::journeys::onboarding::Found;
 use crate::journeys::verification::powerful_roles;
-use crate::model::consent::{ConsentingUser, Guest};
+use crate::model::consent::{ConsentingUser, Guest, Loss};
 use crate::model::invitation::{Invitation, ShownName};
 use crate::model::mfa::{MfaFinding, MfaSource};
 use crate::model::policy::Refused;
@@ -81,6 +81,7 @@ impl<'d> Pages<'d> {
                 dd { (self.says(Phrase::PolicyAccepts)) }
             }
             (self.permissions(found.scopes()))
+            (self.losses(found.loses()))
             (self.answers(found))
             (self.good_until(found.expires_at()))
         };
@@ -117,6 +118,10 @@ impl<'d> Pages<'d> {
                 | Refused::ScopesBeyond(scopes)
                 | Refused::InvitationOutgrown(scopes),
             ) => facts = vec![("scopes", scopes.to_string())],
+            Error::Refused(Refused::LosesCustomers { losses, .. }) => {
+                let customers = losses.iter().map(|loss| loss.customer().to_string());
+                facts = vec![("customers", customers.collect::<Vec<_>>().join(", "))];
+            }
             _ => {}
         }
         self.explain(Problem::of(error), &facts, reference(error))
@@ -223,12 +228,38 @@ impl<'d> Pages<'d> {
         html! {
             form method="post" {
                 @match found.replaces() {
+                    None if found.loses_unapproved() => {},
                     None => button name="answer" value="confirm" { (self.says(Phrase::Confirm)) },
-                    Some(standing) => p .warning {
-                        (self.says_of(Phrase::OtherStands, &[("standing", standing.to_string())]))
-                    },
+                    Some(standing) => (self.replacement(found, standing)),
                 }
                 button .quiet name="answer" value="decline" { (self.says(Phrase::Decline)) }
+            }
+        }
+    }
+
+    /// Both users by name, and a button only where the host has approved just this.
+    fn replacement(&self, found: &Found, standing: &ConsentingUser) -> Markup {
+        let approved = found.approved_replacement().is_some();
+        let phrase = if approved { Phrase::Replaces } else { Phrase::OtherStands };
+        let facts = [("standing", standing.to_string()), ("found", found.user().to_string())];
+        html! {
+            p .warning { (self.says_of(phrase, &facts)) }
+            @if approved && !found.loses_unapproved() {
+                button name="answer" value="replace" { (self.says(Phrase::Replace)) }
+            }
+        }
+    }
+
+    fn losses(&self, losses: &[Loss]) -> Markup {
+        html! {
+            @if !losses.is_empty() {
+                h2 { (self.says(Phrase::Loses)) }
+                p .warning { (self.says(Phrase::LosesText)) }
+                ul {
+                    @for loss in losses {
+                        li { code { (loss.customer()) } " · " (loss.resource()) " · " (loss.cause().words()) }
+                    }
+                }
             }
         }
     }
