@@ -15,7 +15,7 @@ use crate::world::{DAY, MINUTE, World};
 
 const START: &str = "https://panel.example/consent/invited";
 
-async fn doors() -> (World, Broker, WebDoor) {
+pub async fn doors() -> (World, Broker, WebDoor) {
     let world = World::new().await;
     let broker = world.builder(world.store().await).start_page(START).build().await;
     let broker = broker.expect("a broker");
@@ -28,7 +28,7 @@ fn brand() -> Brand {
 }
 
 /// A person's browser: it keeps the flow's cookie, and says that it is on our own page.
-struct Person<'w> {
+pub struct Person<'w> {
     door: &'w WebDoor,
     browser: Browser,
     cookie: Option<String>,
@@ -36,7 +36,7 @@ struct Person<'w> {
 }
 
 impl<'w> Person<'w> {
-    fn new(door: &'w WebDoor) -> Self {
+    pub fn new(door: &'w WebDoor) -> Self {
         Self { door, browser: Browser::new(), cookie: None, language: "en" }
     }
 
@@ -49,18 +49,18 @@ impl<'w> Person<'w> {
         request.body(Bytes::from_static(body.as_bytes())).expect("a request")
     }
 
-    async fn get(&self, path: &str) -> Response<Bytes> {
+    pub async fn get(&self, path: &str) -> Response<Bytes> {
         self.door.answer(self.request(Method::GET, path, "")).await
     }
 
-    async fn post(&self, path: &str, body: &'static str) -> Response<Bytes> {
+    pub async fn post(&self, path: &str, body: &'static str) -> Response<Bytes> {
         let mut request = self.request(Method::POST, path, body);
         request.headers_mut().insert("sec-fetch-site", "same-origin".parse().expect("a value"));
         self.door.answer(request).await
     }
 
     /// Presses the start page's button; returns the address at Microsoft.
-    async fn begin(&mut self, path: &str) -> Url {
+    pub async fn begin(&mut self, path: &str) -> Url {
         let response = self.post(path, "").await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", text(&response));
         let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
@@ -70,12 +70,12 @@ impl<'w> Person<'w> {
     }
 
     /// Goes to Microsoft and back, up to the callback's request.
-    async fn walk(&mut self, at: &Url, user: &User, answer: Answer) -> Request<Bytes> {
+    pub async fn walk(&mut self, at: &Url, user: &User, answer: Answer) -> Request<Bytes> {
         self.browser.walk(at, user, answer).await.expect("a callback")
     }
 
     /// Up to the page that asks for the confirmation; returns its path.
-    async fn find(&mut self, invited: &str, user: &User) -> String {
+    pub async fn find(&mut self, invited: &str, user: &User) -> String {
         let microsoft = self.begin(invited).await;
         let callback = self.walk(&microsoft, user, Answer::Accept).await;
         let response = self.door.answer(callback).await;
@@ -84,11 +84,11 @@ impl<'w> Person<'w> {
     }
 }
 
-fn text(response: &Response<Bytes>) -> String {
+pub fn text(response: &Response<Bytes>) -> String {
     String::from_utf8(response.body().to_vec()).expect("UTF-8")
 }
 
-fn location(response: &Response<Bytes>) -> &str {
+pub fn location(response: &Response<Bytes>) -> &str {
     response.headers()[LOCATION].to_str().expect("ASCII")
 }
 

@@ -12,6 +12,7 @@ mod hostile;
 mod manners;
 mod onboarding;
 mod receipts;
+mod reconsent;
 #[cfg(feature = "sqlite")]
 mod rotation;
 mod rows;
