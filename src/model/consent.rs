@@ -21,8 +21,8 @@ use super::scope::{Resource, Scopes};
 use super::secret::{RefreshToken, sealed_text};
 use super::tenant::{AccountId, TenantId, UserId};
 
-pub(crate) use self::past::{NoWayBack, Past, SAMPLE, Worked, sample};
 pub use self::past::{Loss, PreviousConsent};
+pub(crate) use self::past::{NoWayBack, Past, SAMPLE, Worked, sample};
 
 /// A partner's standing permission, with its proof. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,9 +47,9 @@ impl Problem {
             Refused::WeakerProof(_) => Self::WeakerProof,
             Refused::OlderToken(_) => Self::OlderConsent,
             Refused::Withdrawn(_) => Self::Withdrawn,
-            Refused::StillNamed(_)
-            | Refused::NothingToRollBack(_)
-            | Refused::RollBackOver(_) => Self::PanelsFault,
+            Refused::StillNamed(_) | Refused::NothingToRollBack(_) | Refused::RollBackOver(_) => {
+                Self::PanelsFault
+            }
             Refused::InvitationUnknown => Self::InvitationUnknown,
             Refused::InvitationReplaced => Self::InvitationReplaced,
             Refused::InvitationExpired => Self::InvitationExpired,

@@ -6,7 +6,7 @@
 //! schedules.
 //!
 //! It is a package of its own because `cfg(test)` must be off: the files' own tests want real locks.
-#![allow(dead_code, reason = "a stand-in house has rooms that nobody enters")]
+#![allow(dead_code, unused_imports, reason = "a stand-in house has rooms that nobody enters")]
 
 mod error;
 pub mod scenarios;

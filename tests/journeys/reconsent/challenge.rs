@@ -10,7 +10,6 @@ use crate::world::{HOUR, World};
 
 #[tokio::test]
 async fn a_demand_leads_through_the_door_to_a_consent_that_meets_it() {
-    //
     let world = World::new().await;
     let builder = world.builder(world.store().await).policy(Policy::default().danger_without_mfa());
     let builder = builder.start_page("https://panel.example/consent/invited");
@@ -31,7 +30,10 @@ async fn a_demand_leads_through_the_door_to_a_consent_that_meets_it() {
     let invitation = partner.invite(world.account()).only_for(world.admin.id);
     let sent = invitation.claims(claims.clone()).await.expect("an invitation");
     let mut person = Person::new(&door);
-    assert!(!text(&person.get(sent.link().path()).await).contains("capolids"), "no person's matter");
+    assert!(
+        !text(&person.get(sent.link().path()).await).contains("capolids"),
+        "no person's matter"
+    );
     let microsoft = person.begin(sent.link().path()).await;
     let asked = microsoft.query_pairs().find(|(name, _)| name == "claims");
     assert_eq!(asked.map(|(_, value)| value.into_owned()), Some(claims));

@@ -21,6 +21,7 @@ async fn scene(world: &World, broker: &cpv_consent::Broker) -> User {
 
 #[tokio::test]
 async fn customers_that_would_be_lost_stop_it_until_the_host_says_otherwise() {
+    //
     let world = World::new().await;
     let broker = world.broker().await;
     let litware = customer(&world, "Litware");
@@ -29,7 +30,8 @@ async fn customers_that_would_be_lost_stop_it_until_the_host_says_otherwise() {
     let before = standing(&world, &broker).await;
     let found = found_by(&world, &broker, &next).await;
     let lost = |losses: &[cpv_consent::Loss]| {
-        let lost = losses.iter().map(|loss| (loss.customer(), loss.resource().clone(), loss.cause()));
+        let lost =
+            losses.iter().map(|loss| (loss.customer(), loss.resource().clone(), loss.cause()));
         lost.collect::<Vec<_>>()
     };
     let expected = [litware, world.fabrikam];

@@ -10,6 +10,7 @@ use crate::world::{self, DAY, HOUR, MINUTE, World, accept, account, capture, ref
 
 #[tokio::test]
 async fn the_consent_before_comes_back_and_works_at_once() {
+    //
     let world = World::new().await;
     let broker = world.broker().await;
     let next = replaced(&world, &broker).await;
