@@ -3,6 +3,7 @@
 
 mod challenge;
 mod losses;
+mod races;
 mod replacing;
 mod roll_back;
 mod stale;
