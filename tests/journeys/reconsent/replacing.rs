@@ -40,6 +40,7 @@ async fn assert_kept(world: &World, broker: &Broker, person: &Person<'_>, found:
 
 #[tokio::test]
 async fn without_approval_it_is_refused() {
+    // attack-intern
     let (world, broker, door, intern) = scene().await;
     let sent = world.invite(&broker).await;
     assert_eq!(sent.invitation().replaces(), None);
@@ -50,6 +51,7 @@ async fn without_approval_it_is_refused() {
 
 #[tokio::test]
 async fn with_approval_to_replace_somebody_else_it_is_refused() {
+    // attack-intern
     let (world, broker, door, intern) = scene().await;
     let john = world.entra.add_user(world.contoso, "john@contoso.example");
     for other in [john.id, intern.id] {
@@ -67,6 +69,7 @@ async fn with_approval_to_replace_somebody_else_it_is_refused() {
 
 #[tokio::test]
 async fn with_the_right_approval_it_is_taken_and_can_be_undone() {
+    // attack-intern
     let (world, broker, door, intern) = scene().await;
     let sent = approved(&world, &broker, world.admin.id).await;
     assert_eq!(sent.invitation().replaces(), Some(world.admin.id));
