@@ -261,12 +261,14 @@ pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
 }
 
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
+    let again = Remedy::AskConsentAgain { claims: None };
     match refused {
         Refused::HomeTenant(_) => Remedy::FixRegistration,
-        Refused::LosesCustomers { losses, .. } if !losses.is_empty() => {
-            Remedy::FixRelationship { customer: losses[0].customer() }
-        }
         Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
-        _ => Remedy::AskConsentAgain { claims: None },
+        Refused::LosesCustomers { losses, .. } => losses.first().map_or(again, |loss| {
+            let customer = loss.customer();
+            Remedy::FixRelationship { customer }
+        }),
+        _ => again,
     }
 }

@@ -257,7 +257,10 @@ impl<'d> Pages<'d> {
                 p .warning { (self.says(Phrase::LosesText)) }
                 ul {
                     @for loss in losses {
-                        li { code { (loss.customer()) } " · " (loss.resource()) " · " (loss.cause().words()) }
+                        li {
+                            code { (loss.customer()) }
+                            " · " (loss.resource()) " · " (loss.cause().words())
+                        }
                     }
                 }
             }

@@ -166,9 +166,10 @@ impl Found {
     ///
     /// # Errors
     /// [`Refused`] when it is gone, when another user's consent stands, when customers would be lost,
-    /// when the standing consent is better proven, or when the partner was withdrawn meanwhile; [`Error::Damaged`] or
-    /// [`Error::Key`] when the standing record does not open; [`Error::Conflict`] while another
-    /// browser confirms by the same invitation; else what the store says.
+    /// when the standing consent is better proven, or when the partner was withdrawn, or rolled back,
+    /// meanwhile; [`Error::Damaged`] or [`Error::Key`] when the standing record does not open;
+    /// [`Error::Conflict`] while another browser confirms by the same invitation; else what the store
+    /// says.
     pub async fn confirm(self) -> Result<Consent, Error> {
         self.onboarding.confirm(&self.facts.id, self.replacement).await
     }
