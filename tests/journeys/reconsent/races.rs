@@ -1,11 +1,12 @@
 //! A roll-back beside others who write, and a store that does not say what became of it.
 
-use cpv_consent::store::{Kind, StoreError};
-use cpv_consent::{Broker, Consent, Error, Event, Resource};
+use cpv_consent::store::Kind;
+use cpv_consent::{Broker, Consent, Error, Resource};
 
 use super::{found_by, last_user, replaced, standing, use_customer};
+use crate::exchange::ask;
 use crate::world::late::Late;
-use crate::world::{HOUR, MINUTE, World};
+use crate::world::{HOUR, World};
 
 async fn behind(world: &World) -> (Late, Broker) {
     let late = Late::new(world.store().await);
@@ -71,20 +72,21 @@ async fn a_roll_back_of_which_nothing_is_known_is_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_unsaved_brings_no_erased_person_back() {
+async fn a_rotation_that_is_being_stored_brings_no_erased_person_back() {
     let world = World::new().await;
     let (one, (late, other)) = (world.broker().await, behind(&world).await);
     let next = replaced(&world, &one).await;
-    world.clock.advance(2 * HOUR);
-    late.deny(Kind::Consent, StoreError::unavailable("on purpose"));
-    other.partner(world.contoso).token(Resource::PartnerCenter).await.expect("from the exchange");
-    assert!(world.events().contains(&Event::Unsaved { partner: world.contoso }));
-    one.erase_person(world.contoso, world.admin.id).await.expect("erased");
     let before = standing(&world, &one).await.deadline();
-    late.allow();
-    other.close(MINUTE).await;
+    world.clock.advance(2 * HOUR);
+    late.hold_back(Kind::Consent);
+    let asked = ask(&world, &other, Resource::PartnerCenter);
+    late.waiting().await;
+    one.erase_person(world.contoso, world.admin.id).await.expect("erased");
+    late.release();
+    asked.await.expect("no panic").expect("a token");
     let stands = standing(&world, &one).await;
-    assert_eq!((stands.user().id(), stands.deadline()), (next.id, before + 2 * HOUR), "saved");
+    assert_eq!(stands.user().id(), next.id);
+    assert!(stands.deadline() > before, "its refresh token is stored over the erasure");
     let previous = one.partner(world.contoso).previous_consent().await.expect("readable");
     assert_eq!(previous, None);
 }
