@@ -20,6 +20,7 @@ use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{ApprovalReport, Found, FoundId, Onboarding};
 use crate::journeys::receipts::{Checkpoint, Notary, Receipts};
 use crate::journeys::rekeying::{Rekeying, RotateKeys};
+use crate::journeys::rollback::Rollback;
 use crate::journeys::scan::Scan;
 use crate::journeys::sweeping::{Sweeper, Swept};
 use crate::journeys::transfer::{Export, Import, Transfer};
@@ -50,6 +51,7 @@ pub struct Broker {
     pub(crate) diagnostics: Diagnostics,
     freezes: Freezes,
     pub(crate) offboarding: Offboarding,
+    pub(crate) rollback: Rollback,
     pub(crate) rekeying: Rekeying,
     pub(crate) transfer: Transfer,
     pub(crate) verifier: Verifier,
@@ -223,7 +225,8 @@ impl Broker {
         self.notary.checkpoint().await
     }
 
-    /// Erases what the partner's receipts know of a person who consented once; says of how many. The
+    /// Erases what the partner's receipts know of a person who consented once; says of how many. A
+    /// consent of that person that could still be put back is dropped. The
     /// receipts themselves stay and verify as before. What others hold, exports and backups, is theirs to
     /// erase; [shredding](crate::Partner::shred) the partner reaches backups, too.
     ///

@@ -19,8 +19,8 @@
 //!              web                      the pages from an invitation to a consent
 //!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
-//!              lasting │ receipts │ casebook │ circuit │ guard │ invitation │ onboarding │
-//!              exchange │ diagnosis │ offboarding │ rekeying │ sweeping │ scan │ transfer │
+//!              lasting │ lately │ receipts │ casebook │ circuit │ guard │ invitation │ onboarding │
+//!              exchange │ diagnosis │ offboarding │ rollback │ rekeying │ sweeping │ scan │ transfer │
 //!              verification │ checkup
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ discovery │ challenge │ authorization │ token_endpoint │ id_token │
@@ -77,7 +77,9 @@ pub use journeys::verification::{
 };
 pub use model::clock::{Clock, Glance, Sleep, SystemClock, VirtualClock};
 pub use model::cloud::{Cloud, CustomCloud, Environment, Origins, Realm};
-pub use model::consent::{Consent, ConsentState, ConsentingUser, Guest, Suspension};
+pub use model::consent::{
+    Consent, ConsentState, ConsentingUser, Guest, Loss, PreviousConsent, Suspension,
+};
 pub use model::entra_error::{Cause, EntraError, Reach};
 pub use model::event::{Event, Observer};
 pub use model::freeze::{Freeze, FreezeScope};

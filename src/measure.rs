@@ -12,7 +12,7 @@ use crate::journeys::cache::Place;
 use crate::model::clock::VirtualClock;
 use crate::model::cloud::Realm;
 use crate::model::consent::{
-    Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
+    Consent, ConsentState, ConsentingUser, Guest, Past, StoredConsent, StoredToken,
 };
 use crate::model::enforcement::Enforcement;
 use crate::model::partner_kind::PartnerKind;
@@ -142,7 +142,8 @@ fn consent(partner: TenantId, length: usize) -> StoredConsent {
         enforcement: Enforcement::default(),
     };
     let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
-    StoredConsent { consent, token: Some(StoredToken(token)), chain: Chain::default() }
+    let (chain, past) = (Chain::default(), Past::default());
+    StoredConsent { consent, token: Some(StoredToken(token)), chain, past }
 }
 
 /// A place in the cache of access tokens, as a key for other maps.

@@ -145,6 +145,7 @@ const fn step(event: &Event) -> Option<&'static str> {
         Event::ConsentRefused { .. } => "refused",
         Event::ConsentConfirmed { .. } => "confirmed",
         Event::ConsentImported { .. } => "imported",
+        Event::ConsentRolledBack { .. } => "rolled_back",
         Event::Shredded { .. } => "shredded",
         _ => return None,
     })

@@ -13,7 +13,7 @@ use crate::journeys::exchange::{Access, Answer, Ask, Exchange};
 use crate::journeys::onboarding::{Beginning, Onboarding, PendingConsent};
 use crate::journeys::token::Token;
 use crate::journeys::verification::Verification;
-use crate::model::consent::Consent;
+use crate::model::consent::{Consent, PreviousConsent};
 use crate::model::motive::{Actor, Purpose};
 use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::Refused;
@@ -187,6 +187,32 @@ impl<'b> Partner<'b> {
     pub async fn verify(&self) -> Result<Verification, Error> {
         let account = self.account.as_ref();
         self.broker.verifier.verify(self.tenant, account, Urgency::Caller).await
+    }
+
+    /// The consent that the standing one took the place of, while it can still be put back.
+    ///
+    /// # Errors
+    /// As [`roll_back`](Self::roll_back), but that there is none is `None`.
+    pub async fn previous_consent(&self) -> Result<Option<PreviousConsent>, Error> {
+        self.broker.rollback.previous(self.tenant, self.account.as_ref()).await
+    }
+
+    /// Puts back the consent that the standing one took the place of, within the time that
+    /// [`BrokerBuilder::roll_back_within`](crate::BrokerBuilder::roll_back_within) gives. The standing
+    /// one is dropped, with every token that was had by it, and no write under way and no flow begun
+    /// before brings it back. Other processes follow within five seconds. Doing so twice is doing it
+    /// once.
+    ///
+    /// It comes back as it stood, with the refresh token of then. No policy is asked once more:
+    /// [`verify`](Self::verify) tells how it fares today.
+    ///
+    /// # Errors
+    /// [`Refused::NothingToRollBack`] and [`Refused::RollBackOver`]; [`Refused::NotYours`] at another
+    /// account's door, and where either of the two consents is bound to another account;
+    /// [`Error::Superseded`] when another consent was confirmed meanwhile; [`Error::NoConsent`] when it
+    /// never consented; what the store says.
+    pub async fn roll_back(&self) -> Result<Consent, Error> {
+        self.broker.rollback.roll_back(self.tenant, self.account.as_ref()).await
     }
 
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no

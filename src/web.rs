@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use crate::broker::Broker;
 use crate::error::Error;
 use crate::journeys::onboarding::{Found, FoundId};
+use crate::model::consent::Consent;
 use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
 use crate::protocol::authorization::{Callback, ResponseMode};
@@ -193,6 +194,7 @@ impl WebDoor {
         let no_cookie = found.cookie_removal();
         let next = match request.body().as_ref() {
             b"answer=confirm" => found.confirm().await.map(|_| "/done")?,
+            b"answer=replace" => replace(found).await.map(|_| "/done")?,
             b"answer=decline" => found.decline().await.map(|()| "/declined")?,
             _ => return Ok(pages.foreign()),
         };
@@ -260,6 +262,15 @@ async fn serve(
 
 /// A callback is some two KiB long.
 const LONGEST_BODY: usize = 16 * 1024;
+
+/// Puts it in the place of the consent that the invitation has named. Where it named none, it is
+/// confirmed as any other, which says no if somebody else's stands.
+async fn replace(found: Found) -> Result<Consent, Error> {
+    match found.approved_replacement() {
+        Some(user) => found.confirm_instead_of(user).await,
+        None => found.confirm().await,
+    }
+}
 
 #[cfg(test)]
 mod tests {

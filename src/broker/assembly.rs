@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -15,10 +16,12 @@ use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::freezing::Freezes;
 use crate::journeys::invitation::Book;
+use crate::journeys::lately::Lately;
 use crate::journeys::offboarding::Offboarding;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::receipts::Notary;
 use crate::journeys::rekeying::Rekeying;
+use crate::journeys::rollback::Rollback;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
 use crate::journeys::sweeping::Sweeper;
@@ -70,6 +73,8 @@ pub(super) async fn assemble(mut parts: BrokerBuilder, stores: Stores) -> Result
         cache: Arc::new(Cache::new(parts.cache_at_most)),
         standings: Arc::default(),
         casebook: Casebook::default(),
+        lately: Arc::default(),
+        roll_back_within: parts.roll_back_within,
         freezes,
         app,
         clock,
@@ -151,6 +156,8 @@ struct Shared {
     freezes: Freezes,
     sharing: Sharing,
     casebook: Casebook,
+    lately: Arc<Lately>,
+    roll_back_within: Duration,
     notary: Notary,
     start_page: Option<Url>,
     observers: Observers,
@@ -169,6 +176,7 @@ impl Shared {
             exchange,
             freezes: self.freezes.clone(),
             offboarding: self.offboarding(),
+            rollback: self.rollback(),
             rekeying: self.rekeying(),
             chores: Arc::new(Chores::begin(&self.roll, &sweeper, self.speech.budget.clone())),
             notary: self.notary,
@@ -193,6 +201,8 @@ impl Shared {
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
+            lately: self.lately.clone(),
+            roll_back_within: self.roll_back_within,
             notary: self.notary.clone(),
             observers: self.observers.clone(),
         })
@@ -224,6 +234,7 @@ impl Shared {
             leases: self.leases.clone(),
             sharing: self.sharing.clone(),
             casebook: self.casebook.clone(),
+            lately: self.lately.clone(),
             notary: self.notary.clone(),
             manners: Manners::new(limits, &self.clock),
             observers: self.observers.clone(),
@@ -249,6 +260,17 @@ impl Shared {
 
     fn offboarding(&self) -> Offboarding {
         Offboarding {
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            standings: self.standings.clone(),
+            sharing: self.sharing.clone(),
+            notary: self.notary.clone(),
+            observers: self.observers.clone(),
+        }
+    }
+
+    fn rollback(&self) -> Rollback {
+        Rollback {
             clock: self.clock.clone(),
             ledger: self.ledger.clone(),
             standings: self.standings.clone(),

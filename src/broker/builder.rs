@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
@@ -43,6 +44,7 @@ pub struct BrokerBuilder {
     pub(super) cache_at_most: usize,
     pub(super) limits: Limits,
     pub(super) token_budget: Option<NonZeroU32>,
+    pub(super) roll_back_within: Duration,
     pub(super) receipt_signer: Option<Arc<dyn ReceiptSigner>>,
     start_page_text: Option<String>,
     /// That text, once it was found to be right.
@@ -66,6 +68,7 @@ impl BrokerBuilder {
             cache_at_most: CACHE,
             limits: Limits::default(),
             token_budget: None,
+            roll_back_within: ROLL_BACK,
             receipt_signer: None,
             start_page_text: None,
             start_page: None,
@@ -183,6 +186,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// For how long a consent that another has taken the place of is kept, sealed beside it, so that
+    /// [`Partner::roll_back`](crate::Partner::roll_back) can put it back: seven days, unless said
+    /// otherwise, and never for longer than its refresh token lives. Zero keeps none.
+    pub fn roll_back_within(mut self, time: Duration) -> Self {
+        self.roll_back_within = time;
+        self
+    }
+
     /// Where the links of invitations lead to: the address of a page of yours, to which a slash and
     /// the invitation's token are added. It must be on the host of the redirect address, for which
     /// alone the cookie of a flow is good. Without it nobody can be invited.
@@ -277,6 +288,9 @@ impl BrokerBuilder {
         Ok(())
     }
 }
+
+/// Long enough for who works only on some days of the week to notice.
+const ROLL_BACK: Duration = Duration::from_secs(7 * 86_400);
 
 /// Tokens of 2 kB for more than 100,000 customers.
 const CACHE: usize = 256 << 20;

@@ -261,10 +261,15 @@ pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
 }
 
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
+    let again = Remedy::AskConsentAgain { claims: None };
     match refused {
         // The manifest says what is told of roles.
         Refused::HomeTenant(_) | Refused::RolesUnknown => Remedy::FixRegistration,
         Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
-        _ => Remedy::AskConsentAgain { claims: None },
+        Refused::LosesCustomers { losses, .. } => losses.first().map_or(again, |loss| {
+            let customer = loss.customer();
+            Remedy::FixRelationship { customer }
+        }),
+        _ => again,
     }
 }

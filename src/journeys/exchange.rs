@@ -18,6 +18,7 @@ use crate::journeys::casebook::Casebook;
 use crate::journeys::flight::{Flights, Landing};
 use crate::journeys::freezing::Freezes;
 use crate::journeys::lasting::lasting;
+use crate::journeys::lately::Lately;
 use crate::journeys::offers::Offers;
 use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::{Shared, Sharing};
@@ -47,6 +48,7 @@ mod enforcing;
 mod flying;
 mod hand_out;
 mod lane;
+mod looking_back;
 mod manners;
 #[cfg(feature = "measure")]
 mod plant;
@@ -119,6 +121,7 @@ pub(crate) struct Tools {
     pub(crate) leases: Option<Leases>,
     pub(crate) sharing: Sharing,
     pub(crate) casebook: Casebook,
+    pub(crate) lately: Arc<Lately>,
     pub(crate) notary: Notary,
     pub(crate) manners: Manners,
     pub(crate) observers: Observers,
@@ -176,9 +179,15 @@ impl Exchange {
         let (held, ticket) = desk.held_with_leave(&trip, |_| Ok(())).await?;
         let redemption = desk.redeem(ticket, &trip, usable(&held.record)?);
         let (redeemed, ()) = tokio::join!(redemption, self.keep_young(&trip, &held.record.consent));
-        let redeemed = redeemed.map_err(|error| desk.refused(&trip, error))?;
+        let redeemed = redeemed.map_err(|error| {
+            desk.saw_refusal(&trip, &error);
+            desk.refused(&trip, error)
+        })?;
         desk.check_customer_reply(&trip, &held.record.consent, &redeemed)?;
-        desk.accept(trip, redeemed, false).await
+        let key = trip.key.clone();
+        let landing = desk.accept(trip, redeemed, false).await;
+        desk.saw_landing(&key, &landing);
+        landing
     }
 
     /// Customer redemptions renew nothing, so their use of an ageing token causes one rotation; an

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::journeys::casebook::Casebook;
 use crate::journeys::invitation::Book;
 use crate::journeys::lasting::lasting;
+use crate::journeys::lately::Lately;
 use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
 use crate::journeys::standing::Standings;
@@ -22,6 +23,7 @@ use crate::model::cloud::{Authority, Directory};
 use crate::model::consent::Consent;
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::event::{Event, Observers};
+use crate::model::invitation::StoredInvitation;
 use crate::model::partner_kind::PartnerKind;
 use crate::model::policy::{Policies, Refused, admit_tenant};
 use crate::model::registration::AppRegistration;
@@ -41,6 +43,7 @@ mod ground;
 mod inviting;
 mod judging;
 mod pending;
+mod taking_over;
 #[cfg(feature = "web")]
 mod turned_away;
 
@@ -77,6 +80,9 @@ pub(crate) struct Desk {
     pub(crate) standings: Arc<Standings>,
     pub(crate) sharing: Sharing,
     pub(crate) casebook: Casebook,
+    pub(crate) lately: Arc<Lately>,
+    /// For how long a consent that was replaced can be put back.
+    pub(crate) roll_back_within: Duration,
     pub(crate) notary: Notary,
     pub(crate) observers: Observers,
 }
@@ -103,6 +109,16 @@ pub(crate) struct Replacement {
     pub(crate) instead_of: Option<UserId>,
     /// A record that does not open.
     pub(crate) of_damaged: bool,
+    /// One by which customers work that refuse the new one.
+    pub(crate) losing_customers: bool,
+}
+
+impl Replacement {
+    /// With what the host has said in the invitation.
+    fn under(mut self, invitation: Option<&StoredInvitation>) -> Self {
+        self.losing_customers |= invitation.is_some_and(|invitation| invitation.terms.loses);
+        self
+    }
 }
 
 /// Neither a person's name nor what is to be proven is for a log.
@@ -196,7 +212,7 @@ impl Onboarding {
         match &confirmed {
             Err(Error::Refused(refused)) => {
                 desk.tell_refusal(refused);
-                if !matches!(refused, Refused::OtherUser { .. }) {
+                if !matches!(refused, Refused::OtherUser { .. } | Refused::LosesCustomers { .. }) {
                     desk.erase(&waiting).await;
                 }
             }
@@ -264,10 +280,11 @@ impl Desk {
             self.spend_invitation(found).await;
             return Ok(held.record.consent.clone());
         }
-        self.invitation(found.invited.as_ref(), &found.id).await?;
+        let invitation = self.invitation(found.invited.as_ref(), &found.id).await?;
+        let replacement = replacement.under(invitation.as_ref());
         match &ground {
             Ground::Held(held) => {
-                found.check_replacement(&held.record.consent, replacement.instead_of)?;
+                found.check_replacement(&held.record, replacement)?;
                 self.check_proof(found, &held.record.consent)?;
             }
             Ground::Damaged { error, .. } if !replacement.of_damaged => {
@@ -353,6 +370,7 @@ const fn refused_partner(refused: &Refused) -> Option<TenantId> {
         | Refused::WeakerProof(partner)
         | Refused::OlderToken(partner)
         | Refused::OtherUser { partner, .. }
+        | Refused::LosesCustomers { partner, .. }
         | Refused::OtherInvitee { partner, .. }
         | Refused::Withdrawn(partner) => Some(*partner),
         _ => None,

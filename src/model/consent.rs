@@ -5,6 +5,7 @@
 //! `onboarding`, `offboarding`).
 
 mod noting;
+mod past;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,9 @@ use super::role::DirectoryRole;
 use super::scope::{Resource, Scopes};
 use super::secret::{RefreshToken, sealed_text};
 use super::tenant::{AccountId, TenantId, UserId};
+
+pub use self::past::{Loss, PreviousConsent};
+pub(crate) use self::past::{NoWayBack, Past, SAMPLE, Worked, sample};
 
 /// A partner's standing permission, with its proof. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -359,6 +363,9 @@ pub(crate) struct StoredConsent {
     /// What waits for its receipt; versions before this one knew nothing of it.
     #[serde(default, skip_serializing_if = "Chain::is_unknown")]
     pub(crate) chain: Chain,
+    /// What lies behind it; versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "Past::is_empty")]
+    pub(crate) past: Past,
 }
 
 /// The refresh token in use, wiped with its record.
@@ -374,14 +381,14 @@ impl StoredConsent {
             next.token = Some(StoredToken(token));
             next.consent.token_issued_at = asked_at;
         }
-        next
+        next.without_lapsed(asked_at)
     }
 
     /// After a failure at the partner's own tenant. The token is kept until replaced or withdrawn.
     pub(crate) fn failed(&self, cause: Cause, now: SystemTime) -> Self {
         let mut next = self.clone();
         next.consent.state = self.consent.state.failed(cause, now);
-        next
+        next.without_lapsed(now)
     }
 
     /// The same with what is known of Partner Center.
@@ -396,6 +403,7 @@ impl StoredConsent {
     pub(crate) fn imported(&self, ours: Option<&Consent>, now: SystemTime) -> Self {
         let same = ours.filter(|ours| ours.flow == self.consent.flow);
         let mut next = self.enforced(same.map(|ours| ours.enforcement).unwrap_or_default());
+        next.past = Past::default();
         let withdrawn_at = ours.and_then(|ours| ours.withdrawn_at);
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(withdrawn_at);
         if let ConsentState::Live | ConsentState::Suspended(_) = next.consent.state {
@@ -416,6 +424,7 @@ impl StoredConsent {
         next.consent.withdrawn_at = self.consent.withdrawn_at.max(Some(unix_seconds(at)));
         next.consent.state = ConsentState::Withdrawn { at };
         next.consent.enforcement = Enforcement::default();
+        next.past = Past::default();
         next.token = None;
         next
     }

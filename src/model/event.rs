@@ -69,6 +69,17 @@ pub enum Event {
         /// Its generation.
         generation: u64,
     },
+    /// The consent that another had taken the place of was put back, and stands.
+    ConsentRolledBack {
+        /// The partner.
+        partner: TenantId,
+        /// Who had given it.
+        user: UserId,
+        /// In whose name.
+        account: AccountId,
+        /// Its generation now.
+        generation: u64,
+    },
     /// Somebody was invited to consent.
     Invited {
         /// The invitation.

@@ -183,6 +183,12 @@ pub(crate) struct Terms {
     pub(crate) kind: Option<PartnerKind>,
     /// The one user who may consent.
     pub(crate) user: Option<UserId>,
+    /// Whose consent this one may take the place of; versions before this one knew nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<UserId>,
+    /// Whether customers may be lost by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) loses: bool,
     pub(crate) rebinds: bool,
     pub(crate) login_hint: Option<String>,
     pub(crate) claims: Option<String>,
@@ -198,6 +204,8 @@ impl Terms {
             partner,
             kind: None,
             user: None,
+            replaces: None,
+            loses: false,
             rebinds: false,
             login_hint: None,
             claims: None,
@@ -224,6 +232,7 @@ impl fmt::Debug for Terms {
             .field("account", &self.account)
             .field("partner", &self.partner)
             .field("user", &self.user)
+            .field("replaces", &self.replaces)
             .field("life", &self.life)
             .finish_non_exhaustive()
     }
@@ -286,6 +295,18 @@ impl Invitation {
     #[must_use]
     pub const fn user(&self) -> Option<UserId> {
         self.terms.user
+    }
+
+    /// The user whose consent it may take the place of, if you have approved that.
+    #[must_use]
+    pub const fn replaces(&self) -> Option<UserId> {
+        self.terms.replaces
+    }
+
+    /// Whether you have said that customers may be lost by it.
+    #[must_use]
+    pub const fn may_lose_customers(&self) -> bool {
+        self.terms.loses
     }
 
     /// The application that asks.

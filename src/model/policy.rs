@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::consent::{ConsentingUser, Guest};
+use super::consent::{ConsentingUser, Guest, Loss};
 use super::mfa::{MfaFinding, MfaSource};
 use super::receipt::PolicyNote;
 use super::role::DirectoryRole;
@@ -303,10 +303,19 @@ pub enum Refused {
         /// Who signed in now.
         found: Box<ConsentingUser>,
     },
+    /// Customers that worked by the standing consent lately refuse the new one, which still waits: have
+    /// the new user given what the old one has there, or say that they may be lost.
+    #[error("partner {partner} would lose customers that worked lately: {}", named(.losses))]
+    LosesCustomers {
+        /// The partner.
+        partner: TenantId,
+        /// Those of the sample that would be lost.
+        losses: Box<[Loss]>,
+    },
     /// The standing consent has the stronger proof of a second factor.
     #[error("the standing consent of partner {0} has the stronger proof of a second factor")]
     WeakerProof(TenantId),
-    /// A consent was confirmed after this one's token was issued.
+    /// A consent was confirmed after this one's token was issued, or put back after this flow began.
     #[error("the standing consent of partner {0} is newer")]
     OlderToken(TenantId),
     /// The partner was withdrawn after this flow began.
@@ -316,6 +325,12 @@ pub enum Refused {
     /// first, or the partner is shredded.
     #[error("the consent of partner {0} is this person's: have another user consent, or shred it")]
     StillNamed(TenantId),
+    /// There is no consent that could be put back: none was replaced, or it was over.
+    #[error("partner {0} has no consent to roll back to")]
+    NothingToRollBack(TenantId),
+    /// The time in which the previous consent could be put back is over, or its refresh token's life.
+    #[error("the time to roll partner {0} back is over")]
+    RollBackOver(TenantId),
     /// This link leads to no invitation: never made, of another application, or swept since.
     #[error("there is no invitation at this link")]
     InvitationUnknown,
@@ -353,6 +368,10 @@ pub enum Refused {
     /// What waited for confirmation is gone: declined, confirmed already, or its ten minutes are over.
     #[error("there is nothing left to confirm")]
     NothingToConfirm,
+}
+
+fn named(losses: &[Loss]) -> String {
+    losses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

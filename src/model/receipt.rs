@@ -24,6 +24,8 @@ pub enum ConsentChange {
     Confirmed(Granted),
     /// It came from another site in an export, and the policy here admitted it.
     Imported(Granted),
+    /// The consent that it had taken the place of was put back.
+    RolledBack(Granted),
     /// It works: it was seen to after it had failed, or for the first time after an import.
     Live,
     /// Its use at the partner's own tenant began to fail, for a reason that may pass.
@@ -49,6 +51,7 @@ impl ConsentChange {
         match self {
             Self::Confirmed(_) => "confirmed",
             Self::Imported(_) => "imported",
+            Self::RolledBack(_) => "rolled_back",
             Self::Live => "live",
             Self::Suspended { .. } => "suspended",
             Self::Ended { .. } => "ended",
@@ -61,7 +64,9 @@ impl ConsentChange {
     #[must_use]
     pub const fn granted(&self) -> Option<&Granted> {
         match self {
-            Self::Confirmed(granted) | Self::Imported(granted) => Some(granted),
+            Self::Confirmed(granted) | Self::Imported(granted) | Self::RolledBack(granted) => {
+                Some(granted)
+            }
             _ => None,
         }
     }
@@ -184,6 +189,15 @@ pub(crate) struct PolicyNote {
     pub(crate) loosened: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
+}
+
+impl PolicyNote {
+    /// Of a consent that is put back: no policy is asked once more.
+    pub(crate) fn admitted_before() -> Self {
+        let (loosened, warnings) = (Vec::new(), Vec::new());
+        let verdict = "admitted before".to_owned();
+        Self { verdict, mfa_within: None, mfa_lasts: None, loosened, warnings }
+    }
 }
 
 /// What a receipt will say, as long as it is not in the chain.

@@ -114,6 +114,21 @@ impl<'b> InvitationRequest<'b> {
         self
     }
 
+    /// Approves that the consent takes the place of the one that `user` has given, and of nobody
+    /// else's: the page that asks for the confirmation then names both, and has a button for it. It is
+    /// sealed with the invitation, and holds for its later links too.
+    pub const fn replacing(mut self, user: UserId) -> Self {
+        self.terms.replaces = Some(user);
+        self
+    }
+
+    /// Lets the consent take over although customers are [lost](crate::Found::loses) by that, of which
+    /// whoever confirms it is told.
+    pub const fn danger_losing_customers(mut self) -> Self {
+        self.terms.loses = true;
+        self
+    }
+
     /// What the account that receives the power is called, shown to whoever is invited.
     pub fn account_name(mut self, name: ShownName) -> Self {
         self.terms.account_name = Some(name);

@@ -99,6 +99,17 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
             "{standing} has consented for this organization before. Only {panel} can put another \
              user in their place: ask them."
         }
+        Phrase::Replaces => {
+            "{standing} has consented for this organization before. {panel} has approved that \
+             {found} takes their place: from then on {panel} works in the name of {found} alone."
+        }
+        Phrase::Replace => "Yes, take their place",
+        Phrase::Loses => "Customers that would be lost",
+        Phrase::LosesText => {
+            "{panel} works for these customers by the consent that stands, and Microsoft refuses \
+             this user there. Give this user the access that the other one has, and open the link \
+             from your invitation again. Where they may be lost, tell {panel}."
+        }
         Phrase::Confirm => "Yes, give consent",
         Phrase::Decline => "No, give nothing",
         Phrase::DoneTitle => "The consent is given",
@@ -144,6 +155,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::PermissionsBeyond => "More was granted than asked for",
         Problem::BoundElsewhere => "Your organization belongs to another account",
         Problem::OtherUser => "Another user’s consent stands",
+        Problem::LosesCustomers => "Customers would be lost",
         Problem::WeakerProof => "The consent that stands is the better one",
         Problem::OlderConsent => "A newer consent stands",
         Problem::Withdrawn => "The consent was withdrawn",
@@ -228,6 +240,10 @@ const fn text(problem: Problem) -> &'static str {
              wrong, tell {panel}."
         }
         Problem::OtherUser => "Only {panel} can put another user in their place. Nothing changed.",
+        Problem::LosesCustomers => {
+            "Microsoft refuses this user at customers for whom {panel} works today: {customers}. \
+             Nothing changed. Give this user access there, and open the link again."
+        }
         Problem::WeakerProof => {
             "The consent that stands was given with a stronger proof of the second factor. Nothing \
              changed. Sign in with the same proof to replace it."

@@ -95,6 +95,17 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
             "이 조직에는 이미 {standing}의 동의가 있습니다. 다른 사용자로 바꾸는 일은 {panel}에서만 할 \
              수 있으니 문의하십시오."
         }
+        Phrase::Replaces => {
+            "이 조직에는 이미 {standing}의 동의가 있습니다. {panel}은(는) {found}의 동의가 이를 대신하는 것을 \
+             승인했습니다. 그때부터 {panel}은(는) {found}의 이름으로만 일합니다."
+        }
+        Phrase::Replace => "예, 이 동의로 바꿉니다",
+        Phrase::Loses => "잃게 되는 고객",
+        Phrase::LosesText => {
+            "{panel}은(는) 기존 동의로 이 고객들을 위해 일하고 있지만, Microsoft는 이 사용자를 그곳에서 \
+             거부합니다. 기존 사용자와 같은 액세스 권한을 이 사용자에게 준 뒤 초대의 링크를 다시 여십시오. \
+             이 고객들을 잃어도 된다면 {panel}에 알리십시오."
+        }
         Phrase::Confirm => "예, 동의합니다",
         Phrase::Decline => "아니요, 동의하지 않습니다",
         Phrase::DoneTitle => "동의가 완료되었습니다",
@@ -142,6 +153,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::PermissionsBeyond => "요청한 것보다 많은 권한이 부여되었습니다",
         Problem::BoundElsewhere => "귀 조직은 다른 계정에 속해 있습니다",
         Problem::OtherUser => "다른 사용자의 동의가 있습니다",
+        Problem::LosesCustomers => "고객을 잃게 됩니다",
         Problem::WeakerProof => "기존 동의가 더 확실합니다",
         Problem::OlderConsent => "더 새로운 동의가 있습니다",
         Problem::Withdrawn => "동의가 철회되었습니다",
@@ -227,6 +239,10 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::OtherUser => {
             "다른 사용자로 바꾸는 일은 {panel}에서만 할 수 있습니다. 바뀐 것은 없습니다."
+        }
+        Problem::LosesCustomers => {
+            "{panel}이(가) 지금 일하고 있는 고객에서 Microsoft가 이 사용자를 거부합니다: {customers}. 바뀐 \
+             것은 없습니다. 그곳의 액세스 권한을 이 사용자에게 준 뒤 링크를 다시 여십시오."
         }
         Problem::WeakerProof => {
             "기존 동의는 다단계 인증이 더 확실하게 증명되었습니다. 바뀐 것은 없습니다. 바꾸려면 같은 \

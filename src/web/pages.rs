@@ -13,7 +13,7 @@ use super::language::Language;
 use super::phrase::{Phrase, Problem};
 use crate::error::Error;
 use crate::journeys::onboarding::Found;
-use crate::model::consent::ConsentingUser;
+use crate::model::consent::{ConsentingUser, Loss};
 use crate::model::invitation::{Invitation, ShownName};
 use crate::model::mfa::{MfaFinding, MfaSource};
 use crate::model::partner_kind::PartnerKind;
@@ -87,6 +87,7 @@ impl<'d> Pages<'d> {
                 dt { (self.says(Phrase::Policy)) }
                 dd { (self.verdict(found.warnings())) }
             }
+            (self.losses(found.loses()))
             (self.answers(found))
             (self.good_until(found.expires_at()))
         };
@@ -125,6 +126,10 @@ impl<'d> Pages<'d> {
             ) => facts = vec![("scopes", scopes.to_string())],
             Error::Refused(Refused::PowerfulRoles(roles)) => {
                 facts = vec![("roles", names(roles))];
+            }
+            Error::Refused(Refused::LosesCustomers { losses, .. }) => {
+                let customers = losses.iter().map(|loss| loss.customer().to_string());
+                facts = vec![("customers", customers.collect::<Vec<_>>().join(", "))];
             }
             _ => {}
         }
@@ -244,12 +249,41 @@ impl<'d> Pages<'d> {
         html! {
             form method="post" {
                 @match found.replaces() {
+                    None if found.loses_unapproved() => {},
                     None => button name="answer" value="confirm" { (self.says(Phrase::Confirm)) },
-                    Some(standing) => p .warning {
-                        (self.says_of(Phrase::OtherStands, &[("standing", standing.to_string())]))
-                    },
+                    Some(standing) => (self.replacement(found, standing)),
                 }
                 button .quiet name="answer" value="decline" { (self.says(Phrase::Decline)) }
+            }
+        }
+    }
+
+    /// Both users by name, and a button only where the host has approved just this.
+    fn replacement(&self, found: &Found, standing: &ConsentingUser) -> Markup {
+        let approved = found.approved_replacement().is_some();
+        let phrase = if approved { Phrase::Replaces } else { Phrase::OtherStands };
+        let facts = [("standing", standing.to_string()), ("found", found.user().to_string())];
+        html! {
+            p .warning { (self.says_of(phrase, &facts)) }
+            @if approved && !found.loses_unapproved() {
+                button name="answer" value="replace" { (self.says(Phrase::Replace)) }
+            }
+        }
+    }
+
+    fn losses(&self, losses: &[Loss]) -> Markup {
+        html! {
+            @if !losses.is_empty() {
+                h2 { (self.says(Phrase::Loses)) }
+                p .warning { (self.says(Phrase::LosesText)) }
+                ul {
+                    @for loss in losses {
+                        li {
+                            code { (loss.customer()) }
+                            " · " (loss.resource()) " · " (loss.cause().words())
+                        }
+                    }
+                }
             }
         }
     }

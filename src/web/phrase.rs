@@ -114,6 +114,14 @@ pub enum Phrase {
     ConfirmText,
     /// Another user's consent stands.
     OtherStands,
+    /// Another user's consent stands, and the panel has approved that this one takes its place.
+    Replaces,
+    /// The button that confirms it in the other's place.
+    Replace,
+    /// Heads the customers that would be lost.
+    Loses,
+    /// What it means to lose them.
+    LosesText,
     /// The button that confirms.
     Confirm,
     /// The button that declines.
@@ -192,6 +200,8 @@ pub enum Problem {
     BoundElsewhere,
     /// Another user's consent stands.
     OtherUser,
+    /// Customers would be lost.
+    LosesCustomers,
     /// The standing consent is the better proven.
     WeakerProof,
     /// The standing consent is newer.
@@ -228,7 +238,7 @@ pub enum Problem {
 
 impl Problem {
     /// Each of them, for whoever translates.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Lost,
         Self::Foreign,
         Self::WrongAnswer,
@@ -250,6 +260,7 @@ impl Problem {
         Self::PermissionsBeyond,
         Self::BoundElsewhere,
         Self::OtherUser,
+        Self::LosesCustomers,
         Self::WeakerProof,
         Self::OlderConsent,
         Self::Withdrawn,

@@ -55,10 +55,13 @@ impl Problem {
             Refused::ScopesBeyond(_) => Self::PermissionsBeyond,
             Refused::NotYours(_) => Self::BoundElsewhere,
             Refused::OtherUser { .. } => Self::OtherUser,
+            Refused::LosesCustomers { .. } => Self::LosesCustomers,
             Refused::WeakerProof(_) => Self::WeakerProof,
             Refused::OlderToken(_) => Self::OlderConsent,
             Refused::Withdrawn(_) => Self::Withdrawn,
-            Refused::StillNamed(_) => Self::PanelsFault,
+            Refused::StillNamed(_) | Refused::NothingToRollBack(_) | Refused::RollBackOver(_) => {
+                Self::PanelsFault
+            }
             Refused::InvitationUnknown => Self::InvitationUnknown,
             Refused::InvitationReplaced => Self::InvitationReplaced,
             Refused::InvitationExpired => Self::InvitationExpired,
@@ -78,6 +81,7 @@ impl Problem {
             Self::NeedsAdministrator
             | Self::SecondFactorUnknown
             | Self::NoSecondFactor
+            | Self::LosesCustomers
             | Self::MicrosoftRefused => Phrase::TurnAdministrator,
             Self::VendorsOwn
             | Self::RolesUnknown

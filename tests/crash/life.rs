@@ -24,6 +24,9 @@ pub async fn played() {
             let callback = Callback::from_request(&scene.told_callback()).expect("a callback");
             broker.capture_consent(callback).await.map(drop).expect("found");
         }
+        "rolling back" => {
+            broker.partner(scene.partner()).roll_back().await.map(drop).expect("in time");
+        }
         "own token" => {
             let partner = broker.partner(scene.partner());
             partner.token(Resource::PartnerCenter).await.map(drop).expect("a token");
@@ -56,6 +59,42 @@ async fn a_process_killed_at_any_edge_of_an_exchange_leaves_a_token_that_works()
     assert!(points > 10, "{points} points");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_at_any_edge_of_a_roll_back_leaves_one_consent_or_the_other() {
+    // and the invariants I1 to I5
+    let entra = Emulator::builder().start().await.expect("free ports");
+    let scene = Scene::on(&entra);
+    let parent = tempfile::tempdir().expect("a folder");
+    let replaced = onboarded(&scene, parent.path()).await;
+    let scene = scene.later();
+    let broker = scene.broker(&replaced, Edges::never()).await;
+    scene.onboard(&broker, &secrets_of(&replaced)).await.expect("consents once more");
+    closed(broker, &replaced).await;
+    let points =
+        at_every_edge(&scene, "rolling back", parent.path(), |folder| copy(&replaced, folder));
+    let points = points.await;
+    assert!(points > 8, "{points} points");
+}
+
+/// The first consent, or the second; and whoever asks again has the first.
+async fn rolled_back(scene: &Scene, folder: &Path, well: bool) {
+    let broker = scene.broker(folder, Edges::never()).await;
+    let partner = broker.partner(scene.partner());
+    let stands = partner.consent().await.expect("readable").expect("one or the other");
+    let (generation, first) = (stands.generation(), stands.deadline());
+    let previous = partner.previous_consent().await.expect("readable");
+    let before = previous.map(|previous| previous.consent().deadline());
+    match generation {
+        2 => assert!(!well && before.is_some_and(|before| before < first), "not yet"),
+        3 => assert_eq!(before, None, "done"),
+        other => panic!("generation {other}"),
+    }
+    let back = partner.roll_back().await.expect("once more");
+    assert_eq!(back.generation(), 3);
+    assert_eq!(back.deadline(), before.unwrap_or(first), "with the token of before");
+    closed(broker, folder).await;
+}
+
 /// A store in which the partner has consented, closed in order.
 pub async fn onboarded(scene: &Scene, parent: &Path) -> PathBuf {
     let folder = parent.canonicalize().expect("it is there").join("onboarded");
@@ -81,6 +120,9 @@ async fn at_every_edge(
         let ended = child.tell("PART", part).tell("EDGE", edge).run().await;
         assert!(ended.killed || ended.well, "at edge {edge}: {}", ended.complaint);
         assert_sealed(&folder);
+        if part == "rolling back" {
+            rolled_back(scene, &folder, ended.well).await;
+        }
         if part == "exchange" || ended.well {
             assert_eq!(count(&folder, "consent"), 1, "lost at edge {edge}");
             assert!(!ended.well || before != Some(sealed_consent(&folder)), "it rotates");

@@ -19,7 +19,7 @@ mod two_steps;
 
 const START: &str = "https://panel.example/consent/invited";
 
-async fn doors() -> (World, Broker, WebDoor) {
+pub async fn doors() -> (World, Broker, WebDoor) {
     let world = World::new().await;
     let broker = world.builder(world.store().await).start_page(START).build().await;
     let broker = broker.expect("a broker");
@@ -32,7 +32,7 @@ fn brand() -> Brand {
 }
 
 /// A person's browser: it keeps the cookies of its flows, and says that it is on our own page.
-struct Person<'w> {
+pub struct Person<'w> {
     door: &'w WebDoor,
     browser: Browser,
     cookie: Option<String>,
@@ -40,7 +40,7 @@ struct Person<'w> {
 }
 
 impl<'w> Person<'w> {
-    fn new(door: &'w WebDoor) -> Self {
+    pub fn new(door: &'w WebDoor) -> Self {
         Self { door, browser: Browser::new(), cookie: None, language: "en" }
     }
 
@@ -53,18 +53,18 @@ impl<'w> Person<'w> {
         request.body(Bytes::from_static(body.as_bytes())).expect("a request")
     }
 
-    async fn get(&self, path: &str) -> Response<Bytes> {
+    pub async fn get(&self, path: &str) -> Response<Bytes> {
         self.door.answer(self.request(Method::GET, path, "")).await
     }
 
-    async fn post(&self, path: &str, body: &'static str) -> Response<Bytes> {
+    pub async fn post(&self, path: &str, body: &'static str) -> Response<Bytes> {
         let mut request = self.request(Method::POST, path, body);
         request.headers_mut().insert("sec-fetch-site", "same-origin".parse().expect("a value"));
         self.door.answer(request).await
     }
 
     /// Presses the start page's button; returns the address at Microsoft.
-    async fn begin(&mut self, path: &str) -> Url {
+    pub async fn begin(&mut self, path: &str) -> Url {
         self.press(path, "").await
     }
 
@@ -82,18 +82,19 @@ impl<'w> Person<'w> {
 
     /// Whether a reply takes the flow's own cookie away.
     fn loses_its_cookie_by(&self, response: &Response<Bytes>) -> bool {
-        let (name, _) = self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
+        let (name, _) =
+            self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
         let removal = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
         response.headers()[SET_COOKIE] == removal.as_str()
     }
 
     /// Goes to Microsoft and back, up to the callback's request.
-    async fn walk(&mut self, at: &Url, user: &User, answer: Answer) -> Request<Bytes> {
+    pub async fn walk(&mut self, at: &Url, user: &User, answer: Answer) -> Request<Bytes> {
         self.browser.walk(at, user, answer).await.expect("a callback")
     }
 
     /// Up to the page that asks for the confirmation; returns its path.
-    async fn find(&mut self, invited: &str, user: &User) -> String {
+    pub async fn find(&mut self, invited: &str, user: &User) -> String {
         let microsoft = self.begin(invited).await;
         let callback = self.walk(&microsoft, user, Answer::Accept).await;
         let response = self.door.answer(callback).await;
@@ -102,11 +103,11 @@ impl<'w> Person<'w> {
     }
 }
 
-fn text(response: &Response<Bytes>) -> String {
+pub fn text(response: &Response<Bytes>) -> String {
     String::from_utf8(response.body().to_vec()).expect("UTF-8")
 }
 
-fn location(response: &Response<Bytes>) -> &str {
+pub fn location(response: &Response<Bytes>) -> &str {
     response.headers()[LOCATION].to_str().expect("ASCII")
 }
 

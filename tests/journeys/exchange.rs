@@ -39,7 +39,7 @@ async fn state_at(broker: &Broker, partner: TenantId) -> ConsentState {
     consent.expect("stored").state().clone()
 }
 
-fn ask(
+pub fn ask(
     world: &World,
     broker: &Broker,
     resource: Resource,

@@ -13,6 +13,7 @@ mod manners;
 mod onboarding;
 mod policy;
 mod receipts;
+mod reconsent;
 #[cfg(feature = "sqlite")]
 mod rotation;
 mod rows;

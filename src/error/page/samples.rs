@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::{Absence, Error};
-use crate::model::consent::{ConsentingUser, Guest};
+use crate::model::consent::{ConsentingUser, Guest, Loss};
 use crate::model::entra_error::{Cause, EntraError, Refusal};
 use crate::model::freeze::{Freeze, FreezeScope};
 use crate::model::invalid::Invalid;
@@ -158,10 +158,13 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::ScopesBeyond(Scopes::default()),
         Refused::NotYours(partner),
         Refused::OtherUser { partner, standing: user(), found: user() },
+        Refused::LosesCustomers { partner, losses: [loss()].into() },
         Refused::WeakerProof(partner),
         Refused::OlderToken(partner),
         Refused::Withdrawn(partner),
         Refused::StillNamed(partner),
+        Refused::NothingToRollBack(partner),
+        Refused::RollBackOver(partner),
         Refused::InvitationUnknown,
         Refused::InvitationReplaced,
         Refused::InvitationExpired,
@@ -173,6 +176,11 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::BegunAnew,
         Refused::NothingToConfirm,
     ]
+}
+
+fn loss() -> Loss {
+    let (resource, cause) = (Resource::Graph, Cause::RelationshipMissing);
+    Loss { customer: customer(), resource, cause }
 }
 
 fn invitee() -> UserId {

@@ -94,7 +94,7 @@ impl Exchange {
         let was_live = consent.state == ConsentState::Live;
         let mut kept = true;
         if has_replacement || !was_live {
-            let next = held.record.renewed(replacement, asked_at);
+            let next = desk.lately.kept_with(held.record.renewed(replacement, asked_at), asked_at);
             let next = desk.notary.moved(&held.record.consent.state, next).await;
             kept = self.save(held, next, redeemed.expires_at).await?;
         }
@@ -218,10 +218,10 @@ impl Desk {
         Ok(kept)
     }
 
-    /// Ours in the winner's place: what it knew of Partner Center and of receipts stays.
+    /// Ours in the winner's place: what it knew of Partner Center, of receipts and of the past stays.
     async fn over(&self, winner: &StoredConsent, ours: &StoredConsent) -> StoredConsent {
         let mut next = ours.enforced(winner.consent.enforcement);
-        next.chain = winner.chain.clone();
+        (next.chain, next.past) = (winner.chain.clone(), winner.past.clone());
         self.notary.moved(&winner.consent.state, next).await
     }
 

@@ -8,6 +8,7 @@ use super::browser::flow_id;
 use super::found::{FoundFacts, FoundRecord};
 use super::ground::is_damage;
 use super::pending::{FlowProof, PendingRecord};
+use super::taking_over::Comparison;
 use super::{Desk, FOUND_LIFE, denied};
 use crate::error::Error;
 use crate::model::cloud::{Authority, Directory};
@@ -71,7 +72,8 @@ impl Desk {
             mfa,
             now: self.clock.now(),
         })?;
-        let record = self.keep(pending, partner, user, mfa, proven).await?;
+        let compared = self.compared(&ground, &proven.token).await;
+        let record = self.keep(pending, partner, user, mfa, proven, compared).await?;
         let ground = self.ground(partner).await?;
         let invitation = invitation.map(|invitation| self.book.shown(&invitation));
         Ok(self.facts(&record, &ground, invitation))
@@ -228,6 +230,7 @@ impl Desk {
         user: ConsentingUser,
         mfa: MfaFinding,
         proven: Proven,
+        compared: Comparison,
     ) -> Result<FoundRecord, Error> {
         let now = self.clock.now();
         let record = FoundRecord {
@@ -242,6 +245,8 @@ impl Desk {
             mfa,
             token: StoredToken(proven.token),
             token_issued_at: proven.asked_at,
+            losses: compared.losses,
+            worked: compared.worked,
             browser: pending.browser,
             invited: pending.invited,
             begun_at: pending.begun_at,

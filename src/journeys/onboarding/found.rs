@@ -1,7 +1,7 @@
 //! What a callback brought, until a person has confirmed it.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,9 @@ use super::ground::Ground;
 use super::{Onboarding, Replacement};
 use crate::error::Error;
 use crate::model::clock::as_seconds;
-use crate::model::consent::{Consent, ConsentState, ConsentingUser, StoredConsent, StoredToken};
+use crate::model::consent::{
+    Consent, ConsentState, ConsentingUser, Loss, Past, StoredConsent, StoredToken, Worked,
+};
 use crate::model::enforcement::Enforcement;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::invalid::Invalid;
@@ -52,6 +54,7 @@ pub(super) struct FoundFacts {
     expires_at: SystemTime,
     replaces: Option<ConsentingUser>,
     replaces_damaged: bool,
+    losses: Vec<Loss>,
     invitation: Option<Invitation>,
 }
 
@@ -128,6 +131,37 @@ impl Found {
         self.facts.replaces.as_ref()
     }
 
+    /// The user whose consent you have approved it to take the place of, by
+    /// [`InvitationRequest::replacing`](crate::InvitationRequest::replacing), if that is whose consent
+    /// stands: give it to [`confirm_instead_of`](Self::confirm_instead_of), once a person was shown both.
+    #[must_use]
+    pub fn approved_replacement(&self) -> Option<UserId> {
+        let approved = self.invitation().and_then(Invitation::replaces);
+        approved.filter(|user| self.replaces().is_some_and(|standing| standing.id == *user))
+    }
+
+    /// Customers that worked by the standing consent lately and refuse this one, of the few that were
+    /// tried: with any of them it takes over only after
+    /// [`danger_losing_customers`](Self::danger_losing_customers).
+    #[must_use]
+    pub fn loses(&self) -> &[Loss] {
+        &self.facts.losses
+    }
+
+    /// Whether customers are lost of which nobody has said yet that they may be.
+    #[cfg(feature = "web")]
+    pub(crate) fn loses_unapproved(&self) -> bool {
+        let approved = self.invitation().is_some_and(Invitation::may_lose_customers);
+        !self.loses().is_empty() && !self.replacement.losing_customers && !approved
+    }
+
+    /// Lets it take over although customers are [lost](Self::loses) by that.
+    #[must_use]
+    pub const fn danger_losing_customers(mut self) -> Self {
+        self.replacement.losing_customers = true;
+        self
+    }
+
     /// Whether the partner's record is damaged: then it takes its place only after
     /// [`danger_replace_damaged`](Self::danger_replace_damaged).
     #[must_use]
@@ -155,10 +189,11 @@ impl Found {
     /// Makes it the partner's consent. Doing so twice is doing it once.
     ///
     /// # Errors
-    /// [`Refused`] when it is gone, when another user's consent stands, when the standing consent is
-    /// better proven, or when the partner was withdrawn meanwhile; [`Error::Damaged`] or
-    /// [`Error::Key`] when the standing record does not open; [`Error::Conflict`] while another
-    /// browser confirms by the same invitation; else what the store says.
+    /// [`Refused`] when it is gone, when another user's consent stands, when customers would be lost,
+    /// when the standing consent is better proven, or when the partner was withdrawn, or rolled back,
+    /// meanwhile; [`Error::Damaged`] or [`Error::Key`] when the standing record does not open;
+    /// [`Error::Conflict`] while another browser confirms by the same invitation; else what the store
+    /// says.
     pub async fn confirm(self) -> Result<Consent, Error> {
         self.onboarding.confirm(&self.facts.id, self.replacement).await
     }
@@ -252,6 +287,12 @@ pub(super) struct FoundRecord {
     pub(super) token: StoredToken,
     #[serde(with = "as_seconds")]
     pub(super) token_issued_at: SystemTime,
+    /// Who worked by the consent that stood then, and refuses this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) losses: Vec<Loss>,
+    /// Who works by this one, of those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) worked: Vec<Worked>,
     pub(super) browser: Fingerprint,
     /// The invitation that it came by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,6 +311,7 @@ impl FoundRecord {
         warnings: Vec<Warning>,
     ) -> FoundFacts {
         let standing = ground.user().filter(|standing| standing.id != self.user.id);
+        let losses = if ground.user().is_some() { self.losses.clone() } else { Vec::new() };
         FoundFacts {
             id: self.found_id(),
             tenant: self.partner,
@@ -282,6 +324,7 @@ impl FoundRecord {
             expires_at: self.expires_at,
             replaces: standing.cloned(),
             replaces_damaged: ground.is_damaged(),
+            losses,
             invitation,
         }
     }
@@ -304,10 +347,10 @@ impl FoundRecord {
     /// Whether it may take the place of what stands.
     pub(super) fn check_replacement(
         &self,
-        standing: &Consent,
-        instead_of: Option<UserId>,
+        stored: &StoredConsent,
+        replacement: Replacement,
     ) -> Result<(), Refused> {
-        let partner = self.partner;
+        let (partner, standing) = (self.partner, &stored.consent);
         if standing.account != self.account && !self.rebinds {
             return Err(Refused::NotYours(partner));
         }
@@ -317,22 +360,38 @@ impl FoundRecord {
         if standing.is_withdrawn() {
             return Ok(());
         }
-        if self.token_issued_at < standing.confirmed_at {
+        let put_back = stored.past.was_rolled_back_since(self.begun_at);
+        if self.token_issued_at < standing.confirmed_at || put_back {
             return Err(Refused::OlderToken(partner));
         }
-        if standing.user.id != self.user.id && instead_of != Some(standing.user.id) {
+        let named = replacement.instead_of == Some(standing.user.id);
+        if standing.user.id != self.user.id && !named {
             let (standing, found) = (standing.user.clone().into(), self.user.clone().into());
             return Err(Refused::OtherUser { partner, standing, found });
         }
-        Ok(())
+        self.check_losses(replacement)
+    }
+
+    fn check_losses(&self, replacement: Replacement) -> Result<(), Refused> {
+        if self.losses.is_empty() || replacement.losing_customers {
+            return Ok(());
+        }
+        let (partner, losses) = (self.partner, self.losses.clone().into());
+        Err(Refused::LosesCustomers { partner, losses })
     }
 
     pub(super) fn consent(
         &self,
-        previous: Option<&Consent>,
+        previous: Option<&StoredConsent>,
         generation: u64,
+        within: Duration,
         now: SystemTime,
     ) -> StoredConsent {
+        let (user, worked) = (self.user.id, self.worked.clone());
+        let past = match previous {
+            Some(previous) => previous.past_of_next(user, worked, within, now),
+            None => Past::default(),
+        };
         let consent = Consent {
             partner: self.partner,
             account: self.account.clone(),
@@ -342,14 +401,14 @@ impl FoundRecord {
             mfa: self.mfa.proof().copied(),
             flow: self.id.clone(),
             generation,
-            withdrawn_at: previous.and_then(|old| old.withdrawn_at),
+            withdrawn_at: previous.and_then(|old| old.consent.withdrawn_at),
             begun_at: self.begun_at,
             confirmed_at: now,
             token_issued_at: self.token_issued_at,
             state: ConsentState::Live,
             enforcement: Enforcement::default(),
         };
-        StoredConsent { consent, token: Some(self.token.clone()), chain: Chain::default() }
+        StoredConsent { consent, token: Some(self.token.clone()), chain: Chain::default(), past }
     }
 }
 

@@ -165,7 +165,8 @@ impl Desk {
             _ => 0,
         };
         let above = let_go.map_or(above, |mark| mark.generation.max(above));
-        let mut next = found.consent(ground.consent(), above.saturating_add(1), now);
+        let (previous, within) = (ground.held().map(|held| &held.record), self.roll_back_within);
+        let mut next = found.consent(previous, above.saturating_add(1), within, now);
         let let_go_at = let_go.map(|mark| unix_seconds(mark.at));
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(let_go_at);
         next.chain = ground.chain();

@@ -32,7 +32,7 @@ impl Notary {
             }
             next.noting(change, self.clock.now());
         }
-        next
+        next.fitting()
     }
 
     /// The same for a move from one state to another, if that is one to be proven.

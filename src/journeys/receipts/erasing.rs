@@ -32,7 +32,8 @@ impl Notary {
         }
     }
 
-    /// Takes notes that name the person out of the consent, once their receipts are written.
+    /// Takes notes that name the person out of the consent, once their receipts are written, and a
+    /// consent of the person that could have been put back.
     async fn erase_waiting(&self, partner: TenantId, user: UserId) -> Result<(), Error> {
         for _ in 0..TRIES {
             let held = match self.ledger.consent(partner).await {
@@ -44,10 +45,14 @@ impl Notary {
                 return Err(Refused::StillNamed(partner).into());
             }
             let mut next = held.record;
-            if !next.chain.waiting.iter().any(|note| note.names(&user.to_string())) {
+            let stood_behind = next.past.forget_person(user);
+            let waits = next.chain.waiting.iter().any(|note| note.names(&user.to_string()));
+            if !stood_behind && !waits {
                 return Ok(());
             }
-            next.chain = self.write(partner, next.chain).await?;
+            if waits {
+                next.chain = self.write(partner, next.chain).await?;
+            }
             match self.ledger.replace(&next, held.revision).await {
                 Err(LedgerError::Conflict) => {}
                 written => return Ok(written.map(drop)?),

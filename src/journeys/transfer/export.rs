@@ -186,7 +186,7 @@ impl Transfer {
         let mut items = Vec::with_capacity(listing.records.len());
         for held in listing.records {
             let item = match held {
-                Ok(Held { record, .. }) => Item::Consent(Box::new(record.without_chain())),
+                Ok(Held { record, .. }) => Item::Consent(Box::new(record.for_export())),
                 Err(LedgerError::Shredded { partner, generation, at }) => {
                     Item::Shredded { partner, generation, at }
                 }

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, StoredConsent};
+use crate::model::consent::{Consent, ConsentState, ConsentingUser, Guest, Past, StoredConsent};
 use crate::model::enforcement::Enforcement;
 use crate::model::event::Observers;
 use crate::model::partner_kind::PartnerKind;
@@ -78,7 +78,7 @@ fn consent(partner: TenantId) -> StoredConsent {
         state: ConsentState::Live,
         enforcement: Enforcement::default(),
     };
-    StoredConsent { consent, token: None, chain: Chain::default() }
+    StoredConsent { consent, token: None, chain: Chain::default(), past: Past::default() }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Consent, ConsentState, Guest, StoredConsent};
+use super::{Consent, ConsentState, Guest, Past, StoredConsent};
 use crate::model::clock::unix_seconds;
 use crate::model::receipt::{Chain, ConsentChange, Granted, Note, PolicyNote};
 
@@ -62,9 +62,9 @@ impl StoredConsent {
         self.chain.note(note);
     }
 
-    /// The same in another store's hands, where its chain does not go on.
-    pub(crate) fn without_chain(mut self) -> Self {
-        self.chain = Chain::default();
+    /// The same in another store's hands, where its chain does not go on, and nothing is put back.
+    pub(crate) fn for_export(mut self) -> Self {
+        (self.chain, self.past) = (Chain::default(), Past::default());
         self
     }
 }

@@ -13,7 +13,7 @@ use crate::journeys::standing::Standings;
 use crate::journeys::token::{Issue, Life, Token};
 use crate::model::clock::VirtualClock;
 use crate::model::consent::{
-    Consent, ConsentState, ConsentingUser, Guest, StoredConsent, StoredToken,
+    Consent, ConsentState, ConsentingUser, Guest, Past, StoredConsent, StoredToken,
 };
 use crate::model::enforcement::Enforcement;
 use crate::model::motive::Motive;
@@ -176,7 +176,8 @@ pub(super) fn consent(generation: u64, flow: &str) -> StoredConsent {
         state: ConsentState::Live,
     };
     let token = RefreshToken::new("text").expect("visible ASCII");
-    StoredConsent { consent, token: Some(StoredToken(token)), chain: Chain::default() }
+    let (chain, past) = (Chain::default(), Past::default());
+    StoredConsent { consent, token: Some(StoredToken(token)), chain, past }
 }
 
 /// A token of a view that holds.
