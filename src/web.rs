@@ -110,16 +110,14 @@ impl WebDoor {
         let done = match room {
             Room::Invited(token) if reads => self.invited(token, pages).await,
             Room::Invited(token) if acts && approval::wanted(request) => {
-                self.approve(token, request.headers(), pages).await
+                self.approve(token, request.headers()).await
             }
-            Room::Invited(token) if acts => self.begin(token, request.headers(), pages).await,
-            Room::Approve(flow) if acts => {
-                self.approve_instead(flow, request.headers(), pages).await
-            }
+            Room::Invited(token) if acts => self.begin(token, request.headers()).await,
+            Room::Approve(flow) if acts => self.approve_instead(flow, request.headers()).await,
             Room::Callback if request.method() == Method::HEAD => return not_allowed("GET, POST"),
             Room::Callback => self.callback(request, pages).await,
             Room::Found(id) if reads => self.found(id, request.headers(), pages).await,
-            Room::Found(id) if acts => self.decide(id, request, pages).await,
+            Room::Found(id) if acts => self.decide(id, request).await,
             Room::Approved if reads => Ok(pages.approved()),
             Room::Done if reads => Ok(pages.done()),
             Room::Declined if reads => Ok(pages.declined()),
@@ -138,14 +136,9 @@ impl WebDoor {
         Ok(pages.invitation(&self.broker.open_invitation(token).await?))
     }
 
-    async fn begin(
-        &self,
-        token: &str,
-        headers: &HeaderMap,
-        pages: &Pages<'_>,
-    ) -> Result<Response<Bytes>, Error> {
+    async fn begin(&self, token: &str, headers: &HeaderMap) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(headers) {
-            return Ok(pages.foreign());
+            return Err(self.broker.onboarding.refuse_foreign());
         }
         let pending = self.broker.begin_invited(token, headers).answered_by(self.mode).await?;
         let mut response = reply::see_other(pending.authorize_url().as_str());
@@ -181,14 +174,9 @@ impl WebDoor {
         Ok(pages.confirmation(&self.find(id, headers).await?))
     }
 
-    async fn decide(
-        &self,
-        id: &str,
-        request: &Request<Bytes>,
-        pages: &Pages<'_>,
-    ) -> Result<Response<Bytes>, Error> {
+    async fn decide(&self, id: &str, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(request.headers()) {
-            return Ok(pages.foreign());
+            return Err(self.broker.onboarding.refuse_foreign());
         }
         let found = self.find(id, request.headers()).await?;
         let no_cookie = found.cookie_removal();
@@ -196,7 +184,7 @@ impl WebDoor {
             b"answer=confirm" => found.confirm().await.map(|_| "/done")?,
             b"answer=replace" => replace(found).await.map(|_| "/done")?,
             b"answer=decline" => found.decline().await.map(|()| "/declined")?,
-            _ => return Ok(pages.foreign()),
+            _ => return Err(self.broker.onboarding.refuse_foreign()),
         };
         let mut response = reply::see_other(&self.site.path(next));
         response.headers_mut().insert(SET_COOKIE, no_cookie);

@@ -55,10 +55,12 @@ pub(crate) struct Whose {
     pub(crate) accounts: Vec<AccountId>,
     /// Likewise.
     pub(crate) partners: Vec<TenantId>,
+    /// The account in whose name the caller works, where it is not the vendor.
+    pub(crate) door: Option<AccountId>,
 }
 
 impl Whose {
-    pub(crate) const ANY: Self = Self { accounts: Vec::new(), partners: Vec::new() };
+    pub(crate) const ANY: Self = Self { accounts: Vec::new(), partners: Vec::new(), door: None };
 
     fn admits(&self, invitation: &StoredInvitation) -> bool {
         self.accounts.iter().all(|account| *account == invitation.terms.account)
@@ -133,7 +135,7 @@ impl Book {
         let now = self.clock.now();
         let record = self
             .change(whose, id, |record| {
-                check_decided(record)?;
+                check_decided(record, now)?;
                 Ok(record.revoke(now)?)
             })
             .await?;
@@ -153,7 +155,7 @@ impl Book {
         let (scopes, now) = (self.app.scopes(), self.clock.now());
         let record = self
             .change(whose, id, |record| {
-                check_decided(record)?;
+                check_decided(record, SystemTime::UNIX_EPOCH)?;
                 Ok(record.resend(&token, scopes.clone(), now)?)
             })
             .await?;
@@ -218,7 +220,9 @@ impl Book {
     }
 }
 
-/// While a flow is being confirmed nobody can tell what the invitation will be.
-fn check_decided(record: &StoredInvitation) -> Result<(), Error> {
-    if record.claim().is_some() { Err(Error::Conflict) } else { Ok(()) }
+/// While a flow is being confirmed nobody can tell what the invitation will be. Once its time is over
+/// nothing comes of it any more, whatever has: then it may be taken back, and nothing else.
+fn check_decided(record: &StoredInvitation, now: SystemTime) -> Result<(), Error> {
+    let open = record.claim().is_some_and(|claim| now < claim.until);
+    if open { Err(Error::Conflict) } else { Ok(()) }
 }

@@ -13,7 +13,6 @@ use http::HeaderMap;
 use crate::error::Error;
 use crate::journeys::casebook::Casebook;
 use crate::journeys::invitation::Book;
-use crate::journeys::lasting::lasting;
 use crate::journeys::lately::Lately;
 use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
@@ -32,12 +31,13 @@ use crate::protocol::authorization::{AuthorizationRequest, Callback, ResponseMod
 use crate::protocol::id_token::IdTokenVerifier;
 use crate::protocol::partner_center::PartnerCenter;
 use crate::protocol::token_endpoint::TokenEndpoint;
-use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
+use crate::storage::ledger::{Held, Ledger, LedgerError};
 
 mod approval;
 mod approving;
 mod browser;
 mod capture;
+mod deciding;
 mod found;
 mod ground;
 mod inviting;
@@ -51,7 +51,6 @@ pub use approval::{ApprovalReport, PendingApproval};
 pub use browser::BrowserKey;
 use found::FoundRecord;
 pub use found::{Found, FoundId};
-use ground::Ground;
 pub use pending::PendingConsent;
 use pending::PendingRecord;
 
@@ -170,65 +169,33 @@ impl Onboarding {
         if let Err(error) = &captured {
             self.0.casebook.note(error, None, self.0.clock.now());
         }
-        if let Err(Error::Refused(refused)) = &captured {
-            self.0.tell_refusal(refused);
-        }
-        Ok(Found::new(self.clone(), captured?))
+        Ok(Found::new(self.clone(), self.told(captured)?))
     }
 
     /// What waits for confirmation, for the browser that found it, in any process.
     pub(crate) async fn found(&self, id: &FoundId, headers: &HeaderMap) -> Result<Found, Error> {
         let held = self.0.waiting(id).await?;
-        held.record.check_browser(headers)?;
+        self.told(held.record.check_browser(headers))?;
         let ground = self.0.ground(held.record.partner).await?;
         let invitation = self.0.invitation_of(&held.record, &ground).await?;
         Ok(Found::new(self.clone(), self.0.facts(&held.record, &ground, invitation)))
     }
+}
 
-    /// Makes what was found the partner's consent.
-    pub(crate) async fn confirm(
-        &self,
-        id: &FoundId,
-        replacement: Replacement,
-    ) -> Result<Consent, Error> {
-        let (desk, id) = (self.clone(), id.clone());
-        lasting(async move { desk.confirm_found(&id, replacement).await }).await
+impl Onboarding {
+    /// Tells observers of a refusal.
+    fn told<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Refused(refused)) = &outcome {
+            self.0.tell_refusal(refused);
+        }
+        outcome
     }
 
-    async fn confirm_found(
-        &self,
-        id: &FoundId,
-        replacement: Replacement,
-    ) -> Result<Consent, Error> {
-        let desk = &self.0;
-        let waiting = match desk.waiting(id).await {
-            Err(Error::Refused(refused)) => {
-                desk.tell_refusal(&refused);
-                return Err(refused.into());
-            }
-            waiting => waiting?,
-        };
-        let confirmed = desk.confirm(&waiting, replacement).await;
-        match &confirmed {
-            Err(Error::Refused(refused)) => {
-                desk.tell_refusal(refused);
-                if !matches!(refused, Refused::OtherUser { .. } | Refused::LosesCustomers { .. }) {
-                    desk.erase(&waiting).await;
-                }
-            }
-            Err(_) => {}
-            Ok(_) => desk.erase(&waiting).await,
-        }
-        confirmed
-    }
-
-    /// Erases what was found.
-    pub(crate) async fn decline(&self, id: &FoundId) -> Result<(), Error> {
-        match self.0.waiting(id).await {
-            Ok(waiting) => Ok(self.0.remove(&waiting).await?),
-            Err(Error::Refused(Refused::NothingToConfirm | Refused::Withdrawn(_))) => Ok(()),
-            Err(error) => Err(error),
-        }
+    /// A page of somebody else's has sent what only our own may send.
+    #[cfg(feature = "web")]
+    pub(crate) fn refuse_foreign(&self) -> Error {
+        self.0.tell_refusal(&Refused::ForeignRequest);
+        Refused::ForeignRequest.into()
     }
 }
 
@@ -267,51 +234,6 @@ impl Desk {
         Ok(())
     }
 
-    async fn confirm(
-        &self,
-        waiting: &Held<FoundRecord>,
-        replacement: Replacement,
-    ) -> Result<Consent, Error> {
-        let found = &waiting.record;
-        let ground = self.ground(found.partner).await?;
-        if let Some(held) = ground.held().filter(|held| found.became(&held.record.consent)) {
-            self.standings.forget(found.partner); // who wrote it may have been cut off
-            self.notary.enter(&held.record).await;
-            self.spend_invitation(found).await;
-            return Ok(held.record.consent.clone());
-        }
-        let invitation = self.invitation(found.invited.as_ref(), &found.id).await?;
-        let replacement = replacement.under(invitation.as_ref());
-        match &ground {
-            Ground::Held(held) => {
-                found.check_replacement(&held.record, replacement)?;
-                self.check_proof(found, &held.record.consent)?;
-            }
-            Ground::Damaged { error, .. } if !replacement.of_damaged => {
-                return Err(error.clone().into());
-            }
-            _ => ground.check_tombstone(found.partner, found.begun_at)?,
-        }
-        self.claim_invitation(found, &ground).await?;
-        let built = self.build(&ground, found).await;
-        self.standings.forget(found.partner); // also after a write of which nothing is known
-        let next = match built {
-            Err(error) => {
-                self.release_invitation(found, &error).await;
-                return Err(error);
-            }
-            Ok(next) => next,
-        };
-        self.notary.enter(&next).await;
-        self.spend_invitation(found).await;
-        self.sharing.drop_partner(next.consent.partner).await;
-        let consent = self.settled(next.consent);
-        if ground.is_suspended_by_office() {
-            self.observers.tell(&Event::PartnerCenterResumed { partner: consent.partner });
-        }
-        Ok(consent)
-    }
-
     fn check_partner(&self, partner: TenantId) -> Result<(), Refused> {
         admit_tenant(partner, self.app.home())
     }
@@ -331,19 +253,6 @@ impl Desk {
             return Err(Refused::NothingToConfirm.into());
         }
         Ok(held)
-    }
-
-    async fn remove<R: Record>(&self, held: &Held<R>) -> Result<(), LedgerError> {
-        let (partner, id) = (held.record.partner(), held.record.id());
-        match self.ledger.remove::<R>(partner, &id, held.revision).await {
-            Err(LedgerError::Conflict) | Ok(()) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// After the consent stands, what it came from is only litter: the sweep takes what stays.
-    async fn erase(&self, waiting: &Held<FoundRecord>) {
-        let _swept_later = self.remove(waiting).await;
     }
 
     fn tell_refusal(&self, refused: &Refused) {
@@ -372,6 +281,7 @@ const fn refused_partner(refused: &Refused) -> Option<TenantId> {
         | Refused::OtherUser { partner, .. }
         | Refused::LosesCustomers { partner, .. }
         | Refused::OtherInvitee { partner, .. }
+        | Refused::ConfirmedAlready(partner)
         | Refused::Withdrawn(partner) => Some(*partner),
         _ => None,
     }

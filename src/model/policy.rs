@@ -365,6 +365,12 @@ pub enum Refused {
     /// The same browser has begun anew by the same invitation: only its last flow counts.
     #[error("this browser has begun anew by the same invitation")]
     BegunAnew,
+    /// It was confirmed before somebody said no: the consent stands, and only the panel can withdraw it.
+    #[error("the consent of partner {0} was confirmed before it was declined")]
+    ConfirmedAlready(TenantId),
+    /// Another page than ours has sent what only our own may send.
+    #[error("the request came from another page than ours")]
+    ForeignRequest,
     /// What waited for confirmation is gone: declined, confirmed already, or its ten minutes are over.
     #[error("there is nothing left to confirm")]
     NothingToConfirm,

@@ -71,7 +71,9 @@ impl<'b> Account<'b> {
     /// The invitations in this account's name.
     #[must_use]
     pub fn invitations(&self) -> Invitations<'b> {
-        self.broker.invitations().of_account(self.account.clone())
+        let mut own = self.broker.invitations().of_account(self.account.clone());
+        own.whose.door = Some(self.account.clone());
+        own
     }
 }
 

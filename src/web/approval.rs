@@ -25,10 +25,9 @@ impl WebDoor {
         &self,
         token: &str,
         headers: &HeaderMap,
-        pages: &Pages<'_>,
     ) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(headers) {
-            return Ok(pages.foreign());
+            return Err(self.broker.onboarding.refuse_foreign());
         }
         Ok(to_administrator(&self.broker.begin_invited_approval(token).await?))
     }
@@ -38,10 +37,9 @@ impl WebDoor {
         &self,
         flow: &str,
         headers: &HeaderMap,
-        pages: &Pages<'_>,
     ) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(headers) {
-            return Ok(pages.foreign());
+            return Err(self.broker.onboarding.refuse_foreign());
         }
         let cookies = Cookies::read(headers)?;
         let pending = self.broker.onboarding.begin_approval_after(flow, &cookies).await?;

@@ -168,6 +168,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::InvitationOutgrown => "The invitation is out of date",
         Problem::OtherInvitee => "Another user was invited",
         Problem::BegunAnew => "You began again in this browser",
+        Problem::ConfirmedAlready => "The consent was given before",
         Problem::NothingToConfirm => "There is nothing left to confirm",
         Problem::TryAgain => "Not just now",
         Problem::MicrosoftRefused => "Microsoft refused",
@@ -272,6 +273,10 @@ const fn text(problem: Problem) -> &'static str {
              link again and choose the account that was invited."
         }
         Problem::BegunAnew => "Only the last try counts. Go on there, or open the link again.",
+        Problem::ConfirmedAlready => {
+            "Your yes arrived before your no, so {panel} can work for your organization now. If you \
+             did not mean that, ask {panel} to withdraw the consent."
+        }
         Problem::NothingToConfirm => {
             "It was answered, or its ten minutes are over. If you have not confirmed, nothing was \
              given: open the link from your invitation again."

@@ -166,6 +166,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::InvitationOutgrown => "오래된 초대입니다",
         Problem::OtherInvitee => "다른 사용자가 초대되었습니다",
         Problem::BegunAnew => "이 브라우저에서 다시 시작하셨습니다",
+        Problem::ConfirmedAlready => "이미 동의가 확정되었습니다",
         Problem::NothingToConfirm => "확인할 내용이 남아 있지 않습니다",
         Problem::TryAgain => "지금은 할 수 없습니다",
         Problem::MicrosoftRefused => "Microsoft에서 거부했습니다",
@@ -276,6 +277,10 @@ const fn text(problem: Problem) -> &'static str {
              링크를 다시 열고 초대받은 계정을 선택하십시오."
         }
         Problem::BegunAnew => "마지막 시도만 유효합니다. 그곳에서 계속하거나 링크를 다시 여십시오.",
+        Problem::ConfirmedAlready => {
+            "거절보다 동의 확인이 먼저 도착하여, 이제 {panel}에서 귀하의 조직을 위해 작업할 수 \
+             있습니다. 의도하신 것이 아니라면 {panel} 담당자에게 동의 철회를 요청하십시오."
+        }
         Problem::NothingToConfirm => {
             "이미 답하셨거나 10분이 지났습니다. 확인하지 않으셨다면 아무 권한도 부여되지 않았습니다. 초대 \
              링크를 다시 여십시오."

@@ -108,10 +108,6 @@ impl<'d> Pages<'d> {
         self.explain(Problem::Lost, &[], None, None)
     }
 
-    pub(super) fn foreign(&self) -> Response<Bytes> {
-        self.explain(Problem::Foreign, &[], None, None)
-    }
-
     /// What happened, whose turn it is, and what support will ask for.
     pub(super) fn problem(&self, error: &Error) -> Response<Bytes> {
         let mut facts = Vec::new();
@@ -235,7 +231,7 @@ impl<'d> Pages<'d> {
         let signed_in = at(Phrase::SignedIn, proof.signed_in().latest());
         let lasts = proof.expires_at().map(|time| at(Phrase::ProofLasts, time));
         let times = [Some(signed_in), lasts];
-        html! { (self.says(by)) @for said in times.iter().flatten() { " · " time { (said) } } }
+        html! { (self.says(by)) @for said in times.iter().flatten() { " · " (said) } }
     }
 
     fn permissions(&self, scopes: &Scopes) -> Markup {

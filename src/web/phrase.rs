@@ -226,6 +226,8 @@ pub enum Problem {
     OtherInvitee,
     /// The same browser began anew.
     BegunAnew,
+    /// It was confirmed before somebody said no.
+    ConfirmedAlready,
     /// There is nothing left to confirm.
     NothingToConfirm,
     /// It passes.
@@ -238,7 +240,7 @@ pub enum Problem {
 
 impl Problem {
     /// Each of them, for whoever translates.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Lost,
         Self::Foreign,
         Self::WrongAnswer,
@@ -273,6 +275,7 @@ impl Problem {
         Self::InvitationOutgrown,
         Self::OtherInvitee,
         Self::BegunAnew,
+        Self::ConfirmedAlready,
         Self::NothingToConfirm,
         Self::TryAgain,
         Self::MicrosoftRefused,

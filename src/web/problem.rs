@@ -37,6 +37,8 @@ impl Problem {
             | Refused::OtherResponseMode
             | Refused::OtherStep
             | Refused::OtherIssuer => Self::WrongAnswer,
+            Refused::ForeignRequest => Self::Foreign,
+            Refused::ConfirmedAlready(_) => Self::ConfirmedAlready,
             Refused::StateReplayed => Self::AlreadyAnswered,
             Refused::StateExpired => Self::TooLate,
             Refused::OtherBrowser => Self::OtherBrowser,
@@ -88,6 +90,7 @@ impl Problem {
             | Self::PermissionsBeyond
             | Self::BoundElsewhere
             | Self::OtherUser
+            | Self::ConfirmedAlready
             | Self::PanelsFault
             | Self::InvitationExpired
             | Self::InvitationExhausted
@@ -108,9 +111,11 @@ impl Problem {
             | Self::InvitationOutgrown
             | Self::NothingToConfirm
             | Self::TooLate => StatusCode::GONE,
-            Self::AlreadyAnswered | Self::BegunAnew | Self::OlderConsent | Self::Withdrawn => {
-                StatusCode::CONFLICT
-            }
+            Self::AlreadyAnswered
+            | Self::BegunAnew
+            | Self::OlderConsent
+            | Self::ConfirmedAlready
+            | Self::Withdrawn => StatusCode::CONFLICT,
             Self::WrongAnswer => StatusCode::BAD_REQUEST,
             Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
             Self::PanelsFault => StatusCode::INTERNAL_SERVER_ERROR,

@@ -174,6 +174,8 @@ pub(super) fn refusals() -> Vec<Refused> {
         Refused::InvitationOutgrown(Scopes::default()),
         Refused::OtherInvitee { partner, invited: invitee(), found: invitee() },
         Refused::BegunAnew,
+        Refused::ConfirmedAlready(partner),
+        Refused::ForeignRequest,
         Refused::NothingToConfirm,
     ]
 }

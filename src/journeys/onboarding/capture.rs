@@ -251,6 +251,7 @@ impl Desk {
             invited: pending.invited,
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
+            confirming: false,
         };
         let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });

@@ -245,6 +245,11 @@ impl FoundId {
         if id.to_string() == text { Ok(id) } else { Err(invalid()) }
     }
 
+    /// Whether the consent that stands is what was found under this name.
+    pub(super) fn became(&self, standing: &Consent) -> bool {
+        standing.flow == self.flow && !standing.is_withdrawn()
+    }
+
     /// Under whose key it is sealed.
     pub(super) const fn sealed_for(&self) -> Option<TenantId> {
         self.sealed_for
@@ -301,6 +306,9 @@ pub(super) struct FoundRecord {
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
     pub(super) expires_at: SystemTime,
+    /// Somebody has said yes, and what comes of it is not known yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) confirming: bool,
 }
 
 impl FoundRecord {
@@ -341,7 +349,7 @@ impl FoundRecord {
 
     /// Whether it was confirmed before, and only its erasure is missing.
     pub(super) fn became(&self, standing: &Consent) -> bool {
-        standing.flow == self.id && !standing.is_withdrawn()
+        self.found_id().became(standing)
     }
 
     /// Whether it may take the place of what stands.

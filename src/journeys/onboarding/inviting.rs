@@ -4,7 +4,8 @@
 //! claims the invitation first, by compare-and-swap, then writes the consent, then says that it did.
 //! Where the last is missing, the partner's consent tells whether the claim has come true.
 
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::browser::cookie_name;
 use super::found::FoundRecord;
@@ -12,14 +13,20 @@ use super::ground::Ground;
 use super::{Beginning, Desk, FLOW_LIFE, Onboarding, PendingConsent, ResponseMode};
 use crate::error::Error;
 use crate::journeys::invitation::{Book, Whose};
+use crate::model::clock::later;
+use crate::model::consent::Consent;
 use crate::model::event::Event;
 use crate::model::invitation::{
     Claim, Invitation, InvitationId, InvitedFlow, LiveFlow, SentInvitation, StoredInvitation, Terms,
 };
+use crate::model::policy::Refused;
 use crate::model::registration::AppRegistration;
 use crate::model::tenant::AccountId;
 use crate::protocol::authorization::Cookies;
 use crate::storage::store::StoreError;
+
+/// No write of a consent takes longer, and no two clocks are further apart.
+const LONGEST_WRITE: Duration = Duration::from_secs(5 * 60);
 
 impl Onboarding {
     pub(crate) fn app(&self) -> &AppRegistration {
@@ -51,19 +58,33 @@ impl Onboarding {
         id: &InvitationId,
     ) -> Result<SentInvitation, Error> {
         let held = self.0.book.find(whose, id).await?;
-        self.0.admit_terms(&held.record.terms, self.0.clock.now()).await?;
+        let terms = &held.record.terms;
+        if whose.door.is_some() && terms.rebinds {
+            let moves = |partner| Error::from(Refused::NotYours(partner));
+            return Err(terms.partner.map_or(Refused::InvitationUnknown.into(), moves));
+        }
+        self.0.admit_terms(terms, self.0.clock.now()).await?;
         self.0.book.resend(whose, id).await
     }
 
     /// What the start page shows. Nothing is written.
     pub(crate) async fn open_invitation(&self, token: &str) -> Result<Invitation, Error> {
-        let held = self.0.book.by_token(token).await?;
+        let held = self.told(self.0.book.by_token(token).await)?;
         self.0.admit_invitation(&held.record).await?;
         Ok(self.0.book.shown(&held.record))
     }
 
     /// Begins a flow in the browser that has these cookies.
     pub(crate) async fn begin_invited(
+        &self,
+        token: &str,
+        cookies: &Cookies,
+        mode: ResponseMode,
+    ) -> Result<PendingConsent, Error> {
+        self.told(self.begin_by(token, cookies, mode).await)
+    }
+
+    async fn begin_by(
         &self,
         token: &str,
         cookies: &Cookies,
@@ -169,13 +190,14 @@ impl Desk {
         Ok(invitation.map(|invitation| self.book.shown(&invitation)))
     }
 
-    /// Keeps every other flow of the invitation out, if this one may still be confirmed.
+    /// Keeps every other flow of the invitation out, if this one may still be confirmed. True if nobody
+    /// had claimed it for this flow before: then it is for the caller to give up.
     pub(super) async fn claim_invitation(
         &self,
         found: &FoundRecord,
         ground: &Ground,
-    ) -> Result<(), Error> {
-        let Some(invited) = &found.invited else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        let Some(invited) = &found.invited else { return Ok(false) };
         let (now, user) = (self.clock.now(), found.user.id);
         let claim = Claim {
             flow: found.id.clone(),
@@ -183,9 +205,11 @@ impl Desk {
             user,
             above: ground.generation(),
             at: now,
-            until: found.expires_at,
+            until: later(found.expires_at, LONGEST_WRITE),
         };
+        let is_new = AtomicBool::new(true);
         let claimed = self.book.advance(&invited.id, |record| {
+            is_new.store(record.claim().is_none(), Ordering::Relaxed);
             record.admit(self.app.scopes(), now)?;
             record.check_flow(invited, &found.id)?;
             record.check_user(found.partner, user)?;
@@ -195,14 +219,19 @@ impl Desk {
             record.claim_by(claim.clone());
             Ok(())
         });
-        claimed.await.map(drop)
+        claimed.await?;
+        Ok(is_new.into_inner())
     }
 
     /// The consent stands. Where this cannot be written now, it is seen from the consent later.
-    pub(super) async fn spend_invitation(&self, found: &FoundRecord) {
+    pub(super) async fn spend_invitation(&self, found: &FoundRecord, consent: &Consent) {
         let Some(invited) = &found.invited else { return };
         let spent = self.book.advance(&invited.id, |record| {
-            record.confirm(&found.id);
+            record.confirm(
+                &found.id,
+                invited,
+                (found.partner, found.user.id, consent.confirmed_at),
+            );
             Ok(())
         });
         if let Err(error) = spent.await {

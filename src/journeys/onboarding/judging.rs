@@ -25,6 +25,13 @@ impl Desk {
         self.policies.of(found.kind).note(&self.candidate(found))
     }
 
+    /// Whether the process that confirms it takes it, too, as of when it was found: another one, with
+    /// another policy, may have done so then.
+    pub(super) fn admit_again(&self, found: &FoundRecord) -> Result<(), Refused> {
+        let candidate = Candidate { now: found.found_at(), ..self.candidate(found) };
+        self.policies.of(found.kind).admit(&candidate)
+    }
+
     /// A weaker proof takes the place of no stronger one, unless that one has expired.
     pub(super) fn check_proof(
         &self,

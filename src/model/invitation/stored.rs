@@ -101,7 +101,7 @@ pub(crate) struct Claim {
     pub(crate) above: u64,
     #[serde(with = "as_seconds")]
     pub(crate) at: SystemTime,
-    /// From then on the finding cannot be confirmed, so that this claim is nobody's.
+    /// From then on no write of the consent can be under way any more, so that this claim is nobody's.
     #[serde(with = "as_seconds")]
     pub(crate) until: SystemTime,
 }
@@ -273,10 +273,18 @@ impl StoredInvitation {
         self.stage = Stage::Claimed(claim);
     }
 
-    /// The claim of this flow has come true.
-    pub(crate) fn confirm(&mut self, flow: &str) {
-        if let Some(Claim { partner, user, at, .. }) = self.claim_of(flow) {
-            self.stage = Stage::Confirmed { partner: *partner, user: *user, at: *at };
+    /// The consent of this flow stands. Another try of the same flow may have given up its claim.
+    pub(crate) fn confirm(
+        &mut self,
+        flow: &str,
+        invited: &InvitedFlow,
+        (partner, user, at): (TenantId, UserId, SystemTime),
+    ) {
+        let is_open = matches!(self.stage, Stage::Open) && self.check_link_of(invited).is_ok();
+        let claimed_at = self.claim_of(flow).map(|claim| claim.at);
+        if is_open || claimed_at.is_some() {
+            let at = claimed_at.unwrap_or(at);
+            self.stage = Stage::Confirmed { partner, user, at };
         }
     }
 

@@ -246,16 +246,26 @@ fn a_claim_is_settled_by_the_consent_that_stands() {
 #[test]
 fn a_claim_keeps_others_out_and_only_its_own_flow_ends_it() {
     let (mut invitation, _) = stored();
+    let invited = invitation.flow();
+    let Claim { partner, user, .. } = claim("a", 0);
+    let whose = (partner, user, now());
     assert!(!invitation.is_claimed_from("b"));
     invitation.claim_by(claim("a", 0));
     assert!(invitation.is_claimed_from("b") && !invitation.is_claimed_from("a"));
     invitation.release("b");
-    invitation.confirm("b");
+    invitation.confirm("b", &invited, whose);
     assert!(invitation.claim().is_some());
     invitation.release("a");
     assert!(invitation.claim().is_none());
+    let mut given_up = invitation.clone();
+    given_up.confirm("a", &invited, whose);
+    assert_eq!(status(&given_up, now()), "confirmed", "its consent stands all the same");
+    let mut resent = invitation.clone();
+    resent.resend(&LinkToken::drawn(&resent.id), scopes(&[]), now()).expect("open");
+    resent.confirm("a", &invited, whose);
+    assert_eq!(status(&resent, now()), "open", "the newer link is another matter");
     invitation.claim_by(claim("a", 0));
-    invitation.confirm("a");
+    invitation.confirm("a", &invited, whose);
     invitation.release("a");
     assert_eq!(status(&invitation, now()), "confirmed");
     assert_eq!(invitation.admit(&scopes(&[]), now()), Err(Refused::InvitationSpent));
