@@ -71,7 +71,8 @@ impl<'w> Person<'w> {
 
     /// Whether a reply takes the flow's own cookie away.
     fn loses_its_cookie_by(&self, response: &Response<Bytes>) -> bool {
-        let (name, _) = self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
+        let (name, _) =
+            self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
         let removal = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
         response.headers()[SET_COOKIE] == removal.as_str()
     }
