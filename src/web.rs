@@ -14,7 +14,7 @@ use crate::journeys::onboarding::{Found, FoundId};
 use crate::model::consent::Consent;
 use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
-use crate::protocol::authorization::{Callback, ResponseMode};
+use crate::protocol::authorization::Callback;
 
 mod approval;
 mod brand;
@@ -42,7 +42,6 @@ pub struct WebDoor {
     broker: Broker,
     brand: Brand,
     languages: Vec<Language>,
-    mode: ResponseMode,
     site: Site,
     headers: Headers,
 }
@@ -59,7 +58,7 @@ impl WebDoor {
         let site = Site::of(app.redirect_uri(), broker.onboarding.book().start_page.as_ref())?;
         let headers = Headers::new(app.cloud().login(), brand.logo());
         let languages = vec![Language::ENGLISH, Language::KOREAN];
-        Ok(Self { broker, brand, languages, mode: ResponseMode::default(), site, headers })
+        Ok(Self { broker, brand, languages, site, headers })
     }
 
     /// In these languages: the first where a browser asks for none of them. What a table leaves out
@@ -70,13 +69,6 @@ impl WebDoor {
         if !languages.is_empty() {
             self.languages = languages;
         }
-        self
-    }
-
-    /// How Entra's answer comes back; by form post, unless said otherwise.
-    #[must_use]
-    pub const fn response_mode(mut self, mode: ResponseMode) -> Self {
-        self.mode = mode;
         self
     }
 
@@ -140,7 +132,7 @@ impl WebDoor {
         if !self.site.sent(headers) {
             return Err(self.broker.onboarding.refuse_foreign());
         }
-        let pending = self.broker.begin_invited(token, headers).answered_by(self.mode).await?;
+        let pending = self.broker.begin_invited(token, headers).await?;
         let mut response = reply::see_other(pending.authorize_url().as_str());
         response.headers_mut().insert(SET_COOKIE, pending.browser_key().set_cookie());
         Ok(response)

@@ -10,7 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::clock::as_seconds;
-use super::invalid::Invalid;
+use super::invalid::{Invalid, is_invisible};
 use super::partner_kind::PartnerKind;
 use super::scope::Scopes;
 use super::secret::random;
@@ -100,7 +100,7 @@ impl ShownName {
         if name.trim().is_empty() || name.len() > 200 {
             return wrong("is empty or too long");
         }
-        if name.chars().any(|c| c.is_control() || misleads(c)) {
+        if name.chars().any(|c| c.is_control() || is_invisible(c)) {
             return wrong("has a character that controls how text is shown");
         }
         Ok(Self { name, verified })
@@ -117,15 +117,6 @@ impl ShownName {
     pub const fn is_verified(&self) -> bool {
         self.verified
     }
-}
-
-/// Line separators, and what turns or hides text (Unicode Standard Annex 9, section 2).
-const fn misleads(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-    )
 }
 
 /// Where an invitation stands. Its [`Display`](fmt::Display) says it to a person.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::invalid::Invalid;
+use super::invalid::{Invalid, is_invisible};
 
 /// A GUID with a meaning: parsed once, printed in one spelling, never mistaken for another's.
 macro_rules! guid {
@@ -111,18 +111,18 @@ impl TenantId {
 pub struct AccountId(Arc<str>);
 
 impl AccountId {
-    /// Takes an identifier of 1 to 128 bytes without control characters.
+    /// Takes an identifier of 1 to 128 bytes without control or invisible characters.
     ///
     /// # Errors
     /// [`Invalid`] for any other text.
     pub fn new(text: impl Into<String>) -> Result<Self, Invalid> {
-        const EXPECTED: &str = "1 to 128 bytes without control characters";
+        const EXPECTED: &str = "1 to 128 bytes of text in one line";
         let text = text.into();
         if text.is_empty() || text.len() > 128 {
             return Err(Invalid::new("account id", "is empty or too long", EXPECTED));
         }
-        if text.chars().any(char::is_control) {
-            return Err(Invalid::new("account id", "has a control character", EXPECTED));
+        if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+            return Err(Invalid::new("account id", "has a character that is not seen", EXPECTED));
         }
         Ok(Self(text.into()))
     }

@@ -28,7 +28,7 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::RolesUnknown => "not known",
         Phrase::RolesNone => "none",
         Phrase::RolesOther => "others",
-        Phrase::Permissions => "What {panel} may do in this user’s name",
+        Phrase::Permissions => "What {panel} may do in the name of the user who signs in",
         Phrase::Application => "Application",
         Phrase::SecondFactor => "Second factor",
         Phrase::ProvenByPartnerCenter => "proven, says Partner Center",
@@ -61,7 +61,7 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::GoodUntil => "This page is good until {time}.",
         Phrase::BeginText => {
             "You sign in at Microsoft, with a second factor, agree there, and come back here to \
-             confirm. Use the account that is meant for this, best a service account of its own."
+             confirm. Use the account that is meant for this, preferably a dedicated service account."
         }
         Phrase::Begin => "Continue to Microsoft",
         Phrase::ApproveTitle => "If an administrator must approve first",
@@ -118,14 +118,14 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::DeclinedText => {
             "What was found is erased here. At Microsoft your organization may still list the \
              application: an administrator can remove it under “Enterprise applications”. The \
-             invitation works until it expires, should you change your mind."
+             link from your invitation can be opened again, should you change your mind."
         }
         Phrase::Home => "Back to {panel}",
         Phrase::Turn => "Who acts now",
         Phrase::TurnYours => "You.",
         Phrase::TurnAdministrator => "An administrator of your organization.",
         Phrase::TurnPanel => "{panel}: tell them what you see here.",
-        Phrase::TurnNobody => "Nobody: it passes. Try again in a minute.",
+        Phrase::TurnNobody => "Nothing for you to do: it passes. Try again in a minute.",
         Phrase::Reference => "For support",
         Phrase::Title(problem) => title(problem),
         Phrase::Text(problem) => text(problem),
@@ -170,7 +170,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::BegunAnew => "You began again in this browser",
         Problem::ConfirmedAlready => "The consent was given before",
         Problem::NothingToConfirm => "There is nothing left to confirm",
-        Problem::TryAgain => "Not just now",
+        Problem::TryAgain => "Please try again",
         Problem::MicrosoftRefused => "Microsoft refused",
         Problem::PanelsFault => "{panel} has to mend something",
     }
@@ -181,12 +181,13 @@ const fn text(problem: Problem) -> &'static str {
         Problem::Lost => "Open the link from your invitation.",
         Problem::Foreign => {
             "The request came from another page, or from a browser that does not say where it came \
-             from. Nothing was done. Open the link from your invitation, and press its button."
+             from. Nothing was done. Go back and press the button on the page, or open the link from \
+             your invitation again."
         }
         Problem::WrongAnswer => "Nothing was given. Open the link from your invitation again.",
         Problem::AlreadyAnswered => {
-            "The page was reloaded, or the back button was used. Nothing was done twice. Open the \
-             link from your invitation again to go on."
+            "The page was reloaded, or the back button was used. Nothing was done twice. If a page \
+             waits for your answer, go on there; else open the link from your invitation again."
         }
         Problem::TooLate => {
             "Half an hour is the most between the start and the sign-in. Nothing was given. Open \
@@ -196,11 +197,11 @@ const fn text(problem: Problem) -> &'static str {
             "Begin and end in the same browser, and let it keep the cookie of this site: it shows \
              that it was you who began. Nothing was given. Open the link again, in this browser."
         }
-        Problem::Declined => "Nothing was given. The invitation still works.",
+        Problem::Declined => "Nothing was given. You can open the link from your invitation again.",
         Problem::NeedsAdministrator => {
             "Your organization lets only administrators approve applications. Send the link from \
              your invitation to one: its page has a button for administrators. After that open the \
-             link again, today or another day, and sign in. The invitation still works."
+             link again, today or another day, and sign in."
         }
         Problem::WrongTenant => {
             "The invitation is for tenant {expected}; the account belongs to {found}. Nothing was \
@@ -234,7 +235,7 @@ const fn text(problem: Problem) -> &'static str {
              asked for; if you cannot, ask an administrator."
         }
         Problem::PermissionsBeyond => {
-            "Granted beyond what was asked for: {scopes}. Nothing was taken. Tell {panel}."
+            "Granted beyond what was asked for: {scopes}. We kept nothing. Tell {panel}."
         }
         Problem::BoundElsewhere => {
             "At {panel} another account works for your organization. Nothing was given. If that is \
@@ -251,22 +252,22 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::OlderConsent => "It was given after you signed in here. Nothing changed.",
         Problem::Withdrawn => {
-            "Since you began, the consent of your organization was withdrawn. Nothing was given. \
-             Ask for a new invitation."
+            "The consent of your organization was withdrawn after this link was sent, or after you \
+             began. Nothing was given. Ask {panel} for a new invitation."
         }
         Problem::InvitationUnknown => {
-            "Check that the whole link was copied. It may be long over: ask for a new one."
+            "Check that the whole link was copied. If it was, it has ended: ask {panel} for a new one."
         }
         Problem::InvitationReplaced => "Look for the newer mail: its link works.",
-        Problem::InvitationExpired => "Ask for a new one.",
-        Problem::InvitationRevoked => "If you did not expect that, ask who invited you.",
+        Problem::InvitationExpired => "Ask {panel} for a new one.",
+        Problem::InvitationRevoked => "If you did not expect that, ask the person who invited you.",
         Problem::InvitationSpent => {
             "A consent was confirmed by it. If that was you, all is done. If it was not, tell \
              {panel} at once."
         }
-        Problem::InvitationExhausted => "It can be begun by ten times. Ask for a new one.",
+        Problem::InvitationExhausted => "It is good for ten attempts. Ask {panel} for a new one.",
         Problem::InvitationOutgrown => {
-            "{panel} asks for more by now than the invitation said: {scopes}. Ask for a new one."
+            "{panel} asks for more by now than the invitation said: {scopes}. Ask {panel} for a new one."
         }
         Problem::OtherInvitee => {
             "The invitation is for one user, and another signed in. Nothing was given. Open the \

@@ -28,10 +28,10 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::RolesUnknown => "알 수 없음",
         Phrase::RolesNone => "없음",
         Phrase::RolesOther => "그 밖의 역할",
-        Phrase::Permissions => "{panel}이(가) 이 사용자의 이름으로 할 수 있는 일",
+        Phrase::Permissions => "{panel}에서 로그인한 사용자의 이름으로 할 수 있는 일",
         Phrase::Application => "애플리케이션",
         Phrase::SecondFactor => "다단계 인증",
-        Phrase::ProvenByPartnerCenter => "파트너 센터에서 확인됨",
+        Phrase::ProvenByPartnerCenter => "Partner Center에서 확인됨",
         Phrase::ProvenByToken => "Microsoft의 서명된 응답으로 확인됨",
         Phrase::NotProven => "확인되지 않음",
         Phrase::SignedIn => "로그인: {time}",
@@ -54,7 +54,7 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
              수 있습니다."
         }
         Phrase::WarnsFactorUnknown => "다단계 인증을 사용했는지 확인할 수 없었습니다.",
-        Phrase::WarnsWeaker => "다단계 인증 여부를 파트너 센터에서 직접 확인하지 못했습니다.",
+        Phrase::WarnsWeaker => "다단계 인증 여부를 Partner Center에서 직접 확인하지 못했습니다.",
         Phrase::WarnsExpired => "다단계 인증 증명이 만료되었습니다. 새로 로그인하는 것이 좋습니다.",
         Phrase::GoodUntil => "이 페이지는 {time}까지 유효합니다.",
         Phrase::BeginText => {
@@ -88,7 +88,7 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         }
         Phrase::ConfirmTitle => "이대로 진행할까요?",
         Phrase::ConfirmText => {
-            "먼저 누가 권한을 받는지 확인하십시오. 권한은 Microsoft 또는 {panel}에서 언제든지 거둘 수 \
+            "먼저 누가 권한을 받는지 확인하십시오. 권한은 Microsoft 또는 {panel}에서 언제든지 철회할 수 \
              있습니다."
         }
         Phrase::OtherStands => {
@@ -116,14 +116,14 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::DeclinedText => {
             "이곳에 보관하던 내용은 지웠습니다. Microsoft에는 애플리케이션이 귀 조직의 목록에 남아 있을 \
              수 있으며, 관리자가 “엔터프라이즈 애플리케이션”에서 제거할 수 있습니다. 마음이 바뀌면 \
-             초대가 만료되기 전까지 다시 사용할 수 있습니다."
+             초대 링크를 다시 열 수 있습니다."
         }
         Phrase::Home => "{panel}(으)로 돌아가기",
-        Phrase::Turn => "다음에 할 사람",
-        Phrase::TurnYours => "귀하입니다.",
-        Phrase::TurnAdministrator => "귀 조직의 관리자입니다.",
-        Phrase::TurnPanel => "{panel}입니다. 이 화면의 내용을 알려 주십시오.",
-        Phrase::TurnNobody => "아무도 없습니다. 곧 해결되니 1분 뒤에 다시 시도하십시오.",
+        Phrase::Turn => "조치할 사람",
+        Phrase::TurnYours => "귀하",
+        Phrase::TurnAdministrator => "귀 조직의 관리자",
+        Phrase::TurnPanel => "{panel} 담당자. 이 화면의 내용을 알려 주십시오.",
+        Phrase::TurnNobody => "조치하실 일은 없습니다. 1분 뒤에 다시 시도하십시오.",
         Phrase::Reference => "지원 문의용 정보",
         Phrase::Title(problem) => title(problem),
         Phrase::Text(problem) => text(problem),
@@ -134,11 +134,11 @@ const fn title(problem: Problem) -> &'static str {
     match problem {
         Problem::Lost => "없는 페이지입니다",
         Problem::Foreign => "페이지에 있는 버튼을 직접 누르십시오",
-        Problem::WrongAnswer => "이곳에서 시작한 적이 없는 응답입니다",
+        Problem::WrongAnswer => "이곳에서 시작한 요청에 대한 응답이 아닙니다",
         Problem::AlreadyAnswered => "이미 끝난 단계입니다",
         Problem::TooLate => "시간이 너무 오래 걸렸습니다",
         Problem::OtherBrowser => "이 브라우저에서 시작하지 않았습니다",
-        Problem::Declined => "Microsoft에서 거부하셨습니다",
+        Problem::Declined => "Microsoft 화면에서 동의하지 않으셨습니다",
         Problem::NeedsAdministrator => "먼저 관리자의 승인이 필요합니다",
         Problem::WrongTenant => "다른 조직으로 로그인했습니다",
         Problem::VendorsOwn => "{panel} 자신의 조직입니다",
@@ -163,13 +163,13 @@ const fn title(problem: Problem) -> &'static str {
         Problem::InvitationRevoked => "초대가 취소되었습니다",
         Problem::InvitationSpent => "이미 사용한 초대입니다",
         Problem::InvitationExhausted => "링크를 너무 여러 번 시도했습니다",
-        Problem::InvitationOutgrown => "오래된 초대입니다",
+        Problem::InvitationOutgrown => "초대 내용이 변경되었습니다",
         Problem::OtherInvitee => "다른 사용자가 초대되었습니다",
         Problem::BegunAnew => "이 브라우저에서 다시 시작하셨습니다",
         Problem::ConfirmedAlready => "이미 동의가 확정되었습니다",
         Problem::NothingToConfirm => "확인할 내용이 남아 있지 않습니다",
-        Problem::TryAgain => "지금은 할 수 없습니다",
-        Problem::MicrosoftRefused => "Microsoft에서 거부했습니다",
+        Problem::TryAgain => "잠시 후 다시 시도하십시오",
+        Problem::MicrosoftRefused => "Microsoft가 요청을 거부했습니다",
         Problem::PanelsFault => "{panel}에서 고쳐야 할 문제가 있습니다",
     }
 }
@@ -178,13 +178,13 @@ const fn text(problem: Problem) -> &'static str {
     match problem {
         Problem::Lost => "초대에 있는 링크를 여십시오.",
         Problem::Foreign => {
-            "다른 페이지에서 보낸 요청이거나, 브라우저가 출처를 밝히지 않았습니다. 아무 일도 하지 \
-             않았습니다. 초대 링크를 열고 그 페이지의 버튼을 누르십시오."
+            "다른 페이지에서 보낸 요청이거나, 브라우저가 출처를 밝히지 않았습니다. 처리된 것은 없습니다. \
+             뒤로 가서 페이지의 버튼을 누르거나 초대 링크를 다시 여십시오."
         }
         Problem::WrongAnswer => "아무 권한도 부여되지 않았습니다. 초대 링크를 다시 여십시오.",
         Problem::AlreadyAnswered => {
-            "페이지를 새로 고쳤거나 뒤로 가기를 눌렀습니다. 두 번 처리된 것은 없습니다. 계속하려면 초대 \
-             링크를 다시 여십시오."
+            "페이지를 새로 고쳤거나 뒤로 가기를 눌렀습니다. 두 번 처리된 것은 없습니다. 답변을 기다리는 \
+             페이지가 있으면 그곳에서 계속하고, 없으면 초대 링크를 다시 여십시오."
         }
         Problem::TooLate => {
             "시작부터 로그인까지 최대 30분입니다. 아무 권한도 부여되지 않았습니다. 초대 링크를 다시 \
@@ -195,11 +195,11 @@ const fn text(problem: Problem) -> &'static str {
              사람이 귀하임을 보여 줍니다. 아무 권한도 부여되지 않았습니다. 이 브라우저에서 링크를 다시 \
              여십시오."
         }
-        Problem::Declined => "아무 권한도 부여되지 않았습니다. 초대는 아직 유효합니다.",
+        Problem::Declined => "아무 권한도 부여되지 않았습니다. 초대 링크를 다시 열 수 있습니다.",
         Problem::NeedsAdministrator => {
             "귀 조직에서는 관리자만 애플리케이션을 승인할 수 있습니다. 초대 링크를 관리자에게 보내십시오. \
              그 페이지에 관리자용 버튼이 있습니다. 승인이 끝나면 오늘이나 다른 날에 링크를 다시 열고 \
-             로그인하십시오. 초대는 아직 유효합니다."
+             로그인하십시오."
         }
         Problem::WrongTenant => {
             "초대는 테넌트 {expected}에 대한 것이지만, 로그인한 계정은 {found}에 속합니다. 아무 권한도 \
@@ -223,8 +223,8 @@ const fn text(problem: Problem) -> &'static str {
              로그인한 뒤 링크를 다시 여십시오."
         }
         Problem::SecondFactorUnknown => {
-            "Microsoft에서 다단계 인증 여부를 알려 주지 않았습니다. 계정이 다단계 인증을 사용하고 파트너 \
-             센터를 쓸 수 있는지 확인한 뒤 다시 시도하십시오."
+            "Microsoft에서 다단계 인증 여부를 알려 주지 않았습니다. 계정이 다단계 인증을 사용하고 Partner \
+             Center를 쓸 수 있는지 확인한 뒤 다시 시도하십시오."
         }
         Problem::SignInTooOld => "링크를 다시 열고 새로 로그인하십시오.",
         Problem::PermissionsMissing => {
@@ -232,7 +232,7 @@ const fn text(problem: Problem) -> &'static str {
              모두 동의하십시오. 할 수 없다면 관리자에게 요청하십시오."
         }
         Problem::PermissionsBeyond => {
-            "요청한 것 이상으로 부여된 권한: {scopes}. 아무것도 받지 않았습니다. {panel}에 알려 주십시오."
+            "요청한 것 이상으로 부여된 권한: {scopes}. 이곳에는 아무것도 남기지 않았습니다. {panel}에 알려 주십시오."
         }
         Problem::BoundElsewhere => {
             "{panel}에서는 다른 계정이 귀 조직을 맡고 있습니다. 아무 권한도 부여되지 않았습니다. 잘못된 \
@@ -253,22 +253,25 @@ const fn text(problem: Problem) -> &'static str {
             "귀하가 로그인한 뒤에 새로운 동의가 이루어졌습니다. 바뀐 것은 없습니다."
         }
         Problem::Withdrawn => {
-            "시작하신 뒤에 귀 조직의 동의가 철회되었습니다. 아무 권한도 부여되지 않았습니다. 새 초대를 \
-             요청하십시오."
+            "이 링크를 보낸 뒤, 또는 시작하신 뒤에 귀 조직의 동의가 철회되었습니다. 아무 권한도 부여되지 \
+             않았습니다. {panel}에 새 초대를 요청하십시오."
         }
         Problem::InvitationUnknown => {
-            "링크 전체를 복사했는지 확인하십시오. 오래전에 끝난 초대일 수도 있으니 새 초대를 요청하십시오."
+            "링크 전체를 복사했는지 확인하십시오. 전체를 복사했다면 이미 끝난 초대이니 {panel}에 새 초대를 \
+             요청하십시오."
         }
         Problem::InvitationReplaced => {
             "더 최근에 받은 메일을 찾으십시오. 그 링크를 쓸 수 있습니다."
         }
-        Problem::InvitationExpired => "새 초대를 요청하십시오.",
+        Problem::InvitationExpired => "{panel}에 새 초대를 요청하십시오.",
         Problem::InvitationRevoked => "예상하지 못한 일이라면 초대한 사람에게 문의하십시오.",
         Problem::InvitationSpent => {
             "이 초대로 이미 동의가 확인되었습니다. 본인이 하셨다면 모두 끝난 것입니다. 아니라면 즉시 \
              {panel}에 알려 주십시오."
         }
-        Problem::InvitationExhausted => "열 번까지 시작할 수 있습니다. 새 초대를 요청하십시오.",
+        Problem::InvitationExhausted => {
+            "열 번까지 시도할 수 있습니다. {panel}에 새 초대를 요청하십시오."
+        }
         Problem::InvitationOutgrown => {
             "{panel}에서 초대에 적힌 것보다 많은 권한을 요청하고 있습니다: {scopes}. 새 초대를 요청하십시오."
         }
@@ -285,7 +288,9 @@ const fn text(problem: Problem) -> &'static str {
             "이미 답하셨거나 10분이 지났습니다. 확인하지 않으셨다면 아무 권한도 부여되지 않았습니다. 초대 \
              링크를 다시 여십시오."
         }
-        Problem::TryAgain => "Microsoft 또는 {panel}이(가) 바쁩니다. 잃어버린 것은 없습니다.",
+        Problem::TryAgain => {
+            "Microsoft 또는 {panel}에서 일시적으로 응답할 수 없습니다. 사라진 내용은 없습니다."
+        }
         Problem::MicrosoftRefused => "아무 권한도 부여되지 않았습니다.",
         Problem::PanelsFault => "아무 권한도 부여되지 않았습니다. 귀하의 잘못이 아닙니다.",
     }

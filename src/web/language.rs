@@ -52,7 +52,10 @@ impl Language {
         let mut wishes: Vec<(&str, u16)> =
             asked.unwrap_or_default().split(',').take(MOST_WISHES).filter_map(wish).collect();
         wishes.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-        let find = |tag: &str| known.iter().find(|language| language.is_meant_by(tag));
+        let find = |tag: &str| {
+            let same = |language: &&Self| language.tag.eq_ignore_ascii_case(tag);
+            known.iter().find(same).or(known.iter().find(|language| language.is_meant_by(tag)))
+        };
         let best = wishes.iter().find_map(|(tag, _)| find(tag));
         best.or(known.first()).copied().unwrap_or(Self::ENGLISH)
     }
@@ -116,6 +119,17 @@ mod tests {
         let danish = Language::new("da", |phrase| (phrase == Phrase::Confirm).then_some("Bekræft"));
         assert_eq!(danish.says(Phrase::Confirm), "Bekræft");
         assert_eq!(danish.says(Phrase::Decline), english::says(Phrase::Decline));
+    }
+
+    #[test]
+    fn of_two_spellings_of_a_language_each_is_to_be_had() {
+        let of = |tag| Language::new(tag, |_| None);
+        let known = [of("zh-CN"), of("zh-TW")];
+        for (asked, tag) in [("zh-TW", "zh-TW"), ("ZH-tw,zh;q=0.5", "zh-TW"), ("zh", "zh-CN")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, asked.parse().expect("a header"));
+            assert_eq!(Language::wanted(&known, &headers).tag(), tag, "{asked}");
+        }
     }
 
     /// What a text leaves to be filled in.

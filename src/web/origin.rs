@@ -38,7 +38,8 @@ impl Site {
     }
 
     /// Whether a page of ours sent this request: browsers say so in a header that no page can set
-    /// (Fetch Metadata). Older ones name the origin.
+    /// (Fetch Metadata). Whoever leaves it out must name the origin, which an older browser does not do
+    /// from pages without a referrer.
     pub(super) fn sent(&self, headers: &HeaderMap) -> bool {
         match headers.get("sec-fetch-site") {
             Some(site) => site == "same-origin",

@@ -16,12 +16,13 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    /// A form may lead to Entra, whose address browsers check too where a form is redirected
-    /// (Content Security Policy Level 3, `form-action`).
+    /// A form may lead to Entra, and from there to whatever server signs a partner's people in: browsers
+    /// check each address that a form is redirected to (Content Security Policy Level 3,
+    /// `form-action`).
     pub(super) fn new(login: &str, logo: Option<&Url>) -> Self {
         let images = logo.map_or("'none'".to_owned(), |logo| logo.origin().ascii_serialization());
         let policy = format!(
-            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self' {login}; \
+            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self' {login} https:; \
              frame-ancestors 'none'; base-uri 'none'"
         );
         Self { policy: HeaderValue::try_from(policy).expect("origins are ASCII") }

@@ -80,10 +80,10 @@ impl<'w> Person<'w> {
         Url::parse(location(&response)).expect("an address")
     }
 
-    /// Whether a reply takes the flow's own cookie away.
+    /// Whether a reply takes the cookie of the last flow away.
     fn loses_its_cookie_by(&self, response: &Response<Bytes>) -> bool {
-        let (name, _) =
-            self.cookie.as_deref().and_then(|pair| pair.split_once('=')).expect("a pair");
+        let last = self.cookie.as_deref().and_then(|all| all.rsplit("; ").next());
+        let (name, _) = last.and_then(|pair| pair.split_once('=')).expect("a pair");
         let removal = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
         response.headers()[SET_COOKIE] == removal.as_str()
     }

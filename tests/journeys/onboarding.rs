@@ -4,6 +4,7 @@ mod accounts;
 mod callbacks;
 mod confirming;
 mod cut_off;
+mod deciding;
 mod inviting;
 mod inviting_ends;
 mod inviting_list;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::model::clock::from_unix_seconds;
 use crate::model::consent::Guest;
+use crate::model::invalid::is_invisible;
 use crate::model::tenant::{TenantId, UserId};
 use crate::protocol::json::Members;
 
@@ -140,8 +141,7 @@ fn belongs(provider: &str, tenant: TenantId) -> Guest {
 
 /// A person reads it on a page or in a terminal: no control or direction marks, and not long.
 fn for_display(text: &str) -> Option<String> {
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
-    let shown = text.chars().filter(|c| !c.is_control() && !turns(*c) && *c != '\u{feff}');
+    let shown = text.chars().filter(|c| !c.is_control() && !is_invisible(*c));
     let shown: String = shown.take(LONGEST_NAME).collect();
     (!shown.trim().is_empty()).then(|| shown.trim().to_owned())
 }

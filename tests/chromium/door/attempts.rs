@@ -62,7 +62,7 @@ async fn cancels(door: &Door, browser: &Chromium) {
     browser.arrives_at("Permissions requested").await;
     browser.click("Cancel").await;
     browser.arrives_at("You said no at Microsoft").await;
-    browser.reads("Nothing was given. The invitation still works.").await;
+    browser.reads("Nothing was given. You can open the link from your invitation again.").await;
     assert!(browser.address().await.query().is_none());
 }
 
@@ -152,7 +152,7 @@ async fn who_may_not_consent_is_told_to_ask_an_administrator() {
     browser.arrives_at("Need admin approval").await;
     browser.click("Return to the application without granting consent").await;
     browser.arrives_at("An administrator must approve first").await;
-    browser.reads("The invitation still works.").await;
+    browser.reads("today or another day, and sign in.").await;
     assert_eq!(door.refusals(), [Refused::AdminApprovalNeeded]);
     door.has_given_nothing(&sent, 1).await;
 }

@@ -125,7 +125,7 @@ async fn a_callback_that_is_reloaded_is_answered_once() {
     for _ in 0..2 {
         browser.reload().await;
         browser.arrives_at("This step is done already").await;
-        browser.reads("Nothing was done twice. Open the link from your invitation again").await;
+        browser.reads("Nothing was done twice. If a page waits for your answer, go on there").await;
     }
     assert_eq!(door.refusals(), [Refused::StateReplayed, Refused::StateReplayed]);
     assert_eq!(door.entra.ledger().len(), asked, "no token was asked for again");
