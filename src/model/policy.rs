@@ -306,6 +306,9 @@ pub enum Refused {
 }
 
 #[cfg(test)]
+mod edges;
+
+#[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 
