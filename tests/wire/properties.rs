@@ -91,8 +91,7 @@ pub fn id_token(input: &[u8]) -> bool {
     let (header, rest) = line(input);
     let (claims, changes) = line(rest);
     let good = if rest.is_empty() { TOKEN.clone() } else { SIGNER.sign_bytes(header, claims) };
-    let token =
-        if rest.is_empty() { input.to_vec() } else { changed(good.as_bytes(), changes) };
+    let token = if rest.is_empty() { input.to_vec() } else { changed(good.as_bytes(), changes) };
     let believed = now(READERS.id_token(&token, filled(KEY_SETS[0].as_bytes()).as_bytes(), NONCE));
     if believed {
         assert_eq!(String::from_utf8_lossy(&token), good, "as it was signed");

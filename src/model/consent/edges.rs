@@ -189,7 +189,10 @@ fn a_success_makes_it_live_and_dates_a_new_token() {
     let failed = stored().failed(Cause::AccountLocked, at(1));
     assert!(matches!(failed.consent.state, ConsentState::Suspended(_)) && failed.token.is_some());
     let same = failed.renewed(None, at(200 * DAY));
-    assert_eq!((&same.consent.state, same.consent.token_issued_at), (&ConsentState::Live, at(100 * DAY)));
+    assert_eq!(
+        (&same.consent.state, same.consent.token_issued_at),
+        (&ConsentState::Live, at(100 * DAY))
+    );
     let next = RefreshToken::new("next").expect("visible ASCII");
     let renewed = failed.renewed(Some(next), at(200 * DAY));
     assert_eq!(renewed.consent.token_issued_at, at(200 * DAY));

@@ -117,6 +117,13 @@ fn a_cause_has_a_name_for_logs_and_for_people() {
 }
 
 #[test]
+fn only_two_causes_pass_by_waiting() {
+    let passing = TABLE.iter().map(|row| row.cause).filter(|cause| cause.is_transient());
+    assert!(passing.clone().any(|cause| cause == Cause::Throttled));
+    assert!(passing.into_iter().all(|c| matches!(c, Cause::Transient | Cause::Throttled)));
+}
+
+#[test]
 fn each_cause_reaches_as_far_as_what_it_speaks_of() {
     //
     for (cause, reach) in [

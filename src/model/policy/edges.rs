@@ -92,7 +92,8 @@ fn a_receipt_names_every_loosening() {
         .danger_scopes_beyond();
     let note = loose.note();
     assert_eq!(note.mfa_within, Some(600));
-    let said = ["also_believing id_token", "without_mfa", "guests", "unknown_guests", "scopes_beyond"];
+    let said =
+        ["also_believing id_token", "without_mfa", "guests", "unknown_guests", "scopes_beyond"];
     assert_eq!(note.loosened, said);
 }
 

@@ -28,3 +28,24 @@ fn of_many_sets_the_oldest_makes_room_for_one_more_and_for_no_known_one() {
     fetched(&cache, MOST_SETS);
     assert!(!holds(0) && (1..=MOST_SETS).all(holds));
 }
+
+#[test]
+fn a_numbers_zeros_in_front_make_it_no_longer() {
+    //
+    for (number, expected) in
+        [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 255], 8), (&[0, 1, 0], 9)]
+    {
+        assert_eq!(bits(number), expected, "{number:?}");
+    }
+    let exponent = [1, 0, 1];
+    let padded = |bytes: usize| [vec![0; 8], vec![255; bytes]].concat();
+    assert!(!is_strong(&padded(255), &exponent) && is_strong(&padded(256), &exponent));
+    assert!(is_strong(&padded(1024), &exponent) && !is_strong(&padded(1025), &exponent));
+}
+
+#[test]
+fn a_set_has_a_hundred_keys_at_most() {
+    //
+    let of = |count| serde_json::json!({ "keys": vec![serde_json::json!({}); count] }).to_string();
+    assert!(parse(of(100).as_bytes()).is_some() && parse(of(101).as_bytes()).is_none());
+}
