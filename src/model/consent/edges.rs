@@ -57,8 +57,8 @@ fn consent() -> Consent {
 }
 
 fn stored() -> StoredConsent {
-    let token = Some(StoredToken(RefreshToken::new("token").expect("visible ASCII")));
-    StoredConsent { consent: consent(), token, chain: Chain::default() }
+    let stored = serde_json::json!({ "consent": consent(), "token": "token" });
+    serde_json::from_value(stored).expect("a consent")
 }
 
 fn suspended(cause: Cause, seconds: u64) -> Suspension {
