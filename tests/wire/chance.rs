@@ -66,7 +66,11 @@ fn like(good: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 
 /// The texts that a target takes, bent.
 fn of(name: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
-    like(TARGETS.iter().find(|target| target.name == name).expect("a target").good)
+    like(good(name))
+}
+
+fn good(name: &str) -> &'static [&'static str] {
+    TARGETS.iter().find(|target| target.name == name).expect("a target").good
 }
 
 /// Cookies of few names and values, so that some come twice.
@@ -77,8 +81,8 @@ fn cookies() -> impl Strategy<Value = Vec<u8>> {
 
 /// A good reply that says any lifetime.
 fn lasting() -> impl Strategy<Value = Vec<u8>> {
-    let good = TARGETS.iter().find(|target| target.name == "token_reply").expect("a target").good;
-    any::<u64>().prop_map(|life| good[0].replacen("3599", &life.to_string(), 1).into_bytes())
+    let good = good("token_reply")[0];
+    any::<u64>().prop_map(|life| good.replacen("3599", &life.to_string(), 1).into_bytes())
 }
 
 proptest! {
@@ -147,8 +151,13 @@ proptest! {
 
     //
     #[test]
-    fn an_invitations_link_has_one_spelling(text in of("invitation")) {
+    fn an_invitations_link_has_one_spelling(
+        text in of("invitation"), more in vec(any::<u8>(), 1..3)
+    ) {
         properties::invitation(&text);
+        let good = good("invitation")[0].as_bytes();
+        prop_assert!(!properties::invitation(&[good, more.as_slice()].concat()));
+        prop_assert!(!properties::invitation(&[more.as_slice(), good].concat()));
     }
 
     //
