@@ -15,6 +15,8 @@ mod front;
 mod keys;
 #[path = "wire/partner_center.rs"]
 mod partner_center;
+#[path = "wire/properties.rs"]
+mod properties;
 #[path = "wire/relying_party.rs"]
 mod relying_party;
 #[path = "wire/replies.rs"]

@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode};
 use crate::model::clock::{Clock, VirtualClock};
 use crate::model::cloud::Authority;
 use crate::model::event::Observers;
+use crate::model::invitation::LinkToken;
 use crate::model::registration::AppRegistration;
 use crate::model::scope::Resource;
 use crate::model::secret::{AccessToken, RefreshToken};
@@ -52,6 +53,14 @@ pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let mut headers = HeaderMap::new();
     headers.insert(RETRY_AFTER, HeaderValue::from_bytes(value).ok()?);
     crate::transport::http::retry_after(&headers, now)
+}
+
+/// The last part of an invitation's address. Which invitation it was read as, and by which secret,
+/// in the form that a link has.
+#[must_use]
+pub fn invitation(text: &[u8]) -> Option<String> {
+    let token = LinkToken::parse(std::str::from_utf8(text).ok()?)?;
+    Some(token.text().to_string())
 }
 
 /// An application's readers at one tenant, fed by hand.

@@ -440,6 +440,9 @@ pub(crate) fn believed(generation: u64) -> u64 {
 pub(crate) const MOST_BELIEVED: u64 = 1 << 62;
 
 #[cfg(test)]
+mod edges;
+
+#[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 

@@ -271,6 +271,9 @@ impl fmt::Display for EntraError {
 impl std::error::Error for EntraError {}
 
 #[cfg(test)]
+mod edges;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

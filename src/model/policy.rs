@@ -381,4 +381,6 @@ fn named(losses: &[Loss]) -> String {
 }
 
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod tests;

@@ -188,6 +188,7 @@ mod tests {
         //
         let request = request(None, None);
         let shown = format!("{request:?}");
+        assert!(shown.contains("FormPost"));
         for secret in [&request.state, &request.nonce, &request.verifier] {
             assert!(!shown.contains(secret.as_str()));
         }

@@ -44,7 +44,12 @@ impl Signer {
 
     /// RS256, whatever the header says.
     pub fn sign_under(&self, header: &Value, claims: &Value) -> String {
-        let text = unsigned(header, claims);
+        self.sign_bytes(header.to_string().as_bytes(), claims.to_string().as_bytes())
+    }
+
+    /// The same of bytes that need not be JSON.
+    pub fn sign_bytes(&self, header: &[u8], claims: &[u8]) -> String {
+        let text = format!("{}.{}", encoded(header), encoded(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
@@ -55,8 +60,12 @@ impl Signer {
 
 /// Header and claims, as a signature is made over them.
 pub fn unsigned(header: &Value, claims: &Value) -> String {
-    let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let part = |part: &Value| encoded(part.to_string().as_bytes());
     format!("{}.{}", part(header), part(claims))
+}
+
+fn encoded(part: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(part)
 }
 
 pub fn signed(text: &str, signature: &[u8]) -> String {

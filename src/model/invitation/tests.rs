@@ -6,6 +6,7 @@ use super::super::fingerprint::Fingerprint;
 use super::super::policy::Refused;
 use super::super::scope::{Resource, Scope};
 use super::*;
+use crate::model::invalid::is_invisible;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -126,7 +127,7 @@ proptest! {
     fn a_name_that_is_taken_is_one_line_and_reads_one_way(name in "\\PC{0,80}") {
         //
         if let Ok(name) = ShownName::verified(name) {
-            prop_assert!(!name.name().chars().any(|c| c.is_control() || misleads(c)));
+            prop_assert!(!name.name().chars().any(|c| c.is_control() || is_invisible(c)));
         }
     }
 }

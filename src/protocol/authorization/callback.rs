@@ -243,6 +243,9 @@ const LONGEST_COOKIES: usize = 64 * 1024;
 const MOST_FIELDS: usize = 32;
 
 #[cfg(test)]
+mod edges;
+
+#[cfg(test)]
 mod tests {
     use crate::model::entra_error::Cause;
 

@@ -199,3 +199,6 @@ const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const COOL_DOWN: Duration = Duration::from_secs(300);
 const MOST_SETS: usize = 512;
 const MOST_KEYS: usize = 100;
+
+#[cfg(test)]
+mod tests;

@@ -283,3 +283,6 @@ const MARK: &[u8; 4] = b"CPVD";
 const FORMAT: u8 = 1;
 /// Enough for a local key's row, so that its buffer does not grow.
 const ROOM: usize = 192;
+
+#[cfg(test)]
+mod edges;

@@ -90,6 +90,21 @@ fn a_cut_or_lengthened_envelope_does_not_open() {
 }
 
 #[test]
+fn an_empty_text_is_the_shortest_that_opens() {
+    let (realm, key) = (realm(), partner_key());
+    let sealed = sealed(&place(&realm), &key, "");
+    assert!(open(&place(&realm), &key, &sealed).expect("ours").plaintext.is_empty());
+    let cut = Sealed(sealed.as_bytes()[..sealed.as_bytes().len() - 1].to_vec());
+    assert_eq!(damage(&place(&realm), &key, &cut), Damage::Shape);
+}
+
+#[test]
+fn an_envelope_fills_the_room_that_was_made_for_it() {
+    let sealed = sealed(&place(&realm()), &partner_key(), "text");
+    assert_eq!(sealed.0.capacity(), sealed.0.len());
+}
+
+#[test]
 fn every_part_of_the_place_is_bound() {
     //
     let key = partner_key();

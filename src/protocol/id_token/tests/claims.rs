@@ -97,6 +97,14 @@ async fn one_allowance_serves_all_three_times() {
 }
 
 #[tokio::test]
+async fn the_longest_subject_is_one() {
+    //
+    let longest = "x".repeat(255);
+    let claims = Stage::new().await.with(|claims| claims["sub"] = json!(longest)).await;
+    assert_eq!(claims.expect("good").subject, longest);
+}
+
+#[tokio::test]
 async fn another_tenant_is_named_even_if_all_its_claims_agree() {
     //
     let stage = Stage::new().await;
@@ -139,6 +147,7 @@ async fn guests_are_told_apart() {
         (json!(1), None, Guest::Yes),
         (json!(1), Some(json!(ours)), Guest::Yes),
         (json!(0), Some(json!(theirs)), Guest::Yes),
+        (json!(2), None, Guest::Unknown),
         (json!("1"), None, Guest::Unknown),
         (json!("1"), Some(json!(theirs)), Guest::Yes),
         (json!(0), Some(json!("live.com")), Guest::Unknown),

@@ -143,6 +143,17 @@ async fn a_token_that_names_no_key_is_verified_only_by_the_only_one() {
 }
 
 #[tokio::test]
+async fn a_keys_name_may_be_long_and_not_longer() {
+    //
+    let stage = Stage::without_keys().await;
+    let [longest, longer] = [256, 257].map(|length| "k".repeat(length));
+    stage.publish(json!([jwk(&longest, &MINE), jwk(&longer, &MINE)])).await;
+    let named = |name: &str| text(&json!({ "alg": "RS256", "kid": name }));
+    assert!(stage.headed(&named(&longest)).await.is_ok());
+    assert_eq!(stage.headed(&named(&longer)).await.expect_err("long"), IdTokenError::UnknownKey);
+}
+
+#[tokio::test]
 async fn one_tenants_keys_never_serve_another() {
     //
     let stage = Stage::new().await;
