@@ -20,9 +20,12 @@ use bytes::Bytes;
 use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::Sqlite;
 use cpv_consent::web::{Brand, WebDoor};
-use cpv_consent::{AccountId, Broker, KeyRing, LocalKey, Resource, ShownName, TenantId};
-use http::header::{LOCATION, SET_COOKIE};
-use http::{HeaderMap, Request};
+use cpv_consent::{
+    AccountId, Broker, Invitation, InvitationStatus, KeyRing, LocalKey, Resource, ShownName,
+    TenantId,
+};
+use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::{HeaderMap, HeaderName, Request};
 use maud::{DOCTYPE, Markup, html};
 use tokio::net::TcpListener;
 use url::Url;
@@ -76,7 +79,9 @@ async fn main() -> Outcome {
         tokio::spawn(serving);
         return walk(&address, &panel).await;
     }
-    println!("the panel: {address}/");
+    println!(
+        "the panel: {address}/\n\nWho can sign in at the emulated Microsoft: name / password / code"
+    );
     for Known { name, admin, service, .. } in &panel.partners {
         for user in [admin, service] {
             println!("{name}: {} / {} / code {}", user.name, user.password, user.code);
@@ -119,8 +124,7 @@ async fn row(broker: &Broker, Known { name, tenant, .. }: &Known) -> Outcome<Mar
         let left = consent.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         format!("{} days", left.as_secs() / 86_400)
     });
-    let invitations = broker.invitations().of_partner(*tenant).page(1, None).await?;
-    let invitation = invitations.invitations().first().map(|one| one.status().to_string());
+    let invitation = latest(broker, *tenant).await?.map(|one| one.status().to_string());
     Ok(html! {
         tr {
             td { (name) }
@@ -132,20 +136,38 @@ async fn row(broker: &Broker, Known { name, tenant, .. }: &Known) -> Outcome<Mar
     })
 }
 
-/// A panel of yours mails the link, and asks first who is signed in.
+/// Those that end first come first.
+async fn latest(broker: &Broker, tenant: TenantId) -> Outcome<Option<Invitation>> {
+    let page = broker.invitations().of_partner(tenant).page(100, None).await?;
+    Ok(page.invitations().last().cloned())
+}
+
+/// A panel of yours mails the link, and asks first who is signed in. It takes a POST from its own pages
+/// only, and keeps a page with a secret out of caches and other sites' logs.
 async fn invite(
     State(panel): State<Arc<Panel>>,
     Path(tenant): Path<String>,
-) -> Result<Html<String>, StatusCode> {
+    headers: HeaderMap,
+) -> Result<([(HeaderName, &'static str); 2], Html<String>), StatusCode> {
+    if headers.get("sec-fetch-site").is_none_or(|site| site != "same-origin") {
+        return Err(StatusCode::FORBIDDEN);
+    }
     let tenant = TenantId::parse(&tenant).map_err(|_| StatusCode::NOT_FOUND)?;
     let known = panel.partners.iter().find(|known| known.tenant == tenant);
     let name = known.ok_or(StatusCode::NOT_FOUND)?.name;
     let link = link(&panel.broker, tenant, name).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     let body = html! { p { "Mail this to " (name) ":" } p { a href=(link) { (link) } } };
-    Ok(page("Invited", &body))
+    Ok(([(CACHE_CONTROL, "no-store"), (REFERRER_POLICY, "no-referrer")], page("Invited", &body)))
 }
 
+/// Sent once more where one is open: two invitations would be two links that work.
 async fn link(broker: &Broker, tenant: TenantId, name: &str) -> Outcome<Url> {
+    use InvitationStatus::{Expired, Open, Started};
+    if let Some(sent) = latest(broker, tenant).await?
+        && matches!(sent.status(), Open | Started { .. } | Expired)
+    {
+        return Ok(broker.invitations().resend(sent.id()).await?.link().clone());
+    }
     let account = AccountId::new(format!("account-of-{}", name.to_lowercase()))?;
     let invitation = broker
         .partner(tenant)

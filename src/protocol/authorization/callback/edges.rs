@@ -56,5 +56,5 @@ fn what_a_denial_carries_is_kept() {
 #[test]
 fn debug_shows_what_kind_of_answer_it_is() {
     let shown = format!("{:?}", got("admin_consent=True", "").expect("an answer"));
-    assert!(shown.contains("Callback") && shown.contains("AdminConsent"), "{shown}");
+    assert!(shown.contains("Callback") && shown.contains("Approved"), "{shown}");
 }
