@@ -163,7 +163,8 @@ async fn invite(
 /// Sent once more where one is open: two invitations would be two links that work.
 async fn link(broker: &Broker, tenant: TenantId, name: &str) -> Outcome<Url> {
     use InvitationStatus::{Expired, Open, Started};
-    if let Some(sent) = latest(broker, tenant).await?
+    let last = latest(broker, tenant).await?;
+    if let Some(sent) = last
         && matches!(sent.status(), Open | Started { .. } | Expired)
     {
         return Ok(broker.invitations().resend(sent.id()).await?.link().clone());
