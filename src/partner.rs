@@ -212,7 +212,17 @@ impl<'b> Partner<'b> {
     /// [`Error::Superseded`] when another consent was confirmed meanwhile; [`Error::NoConsent`] when it
     /// never consented; what the store says.
     pub async fn roll_back(&self) -> Result<Consent, Error> {
-        self.broker.rollback.roll_back(self.tenant, self.account.as_ref()).await
+        self.broker.rollback.roll_back(self.tenant, self.account.as_ref(), None).await
+    }
+
+    /// The same, to the very consent that [`previous_consent`](Self::previous_consent) has shown: for a
+    /// button that a person presses some time later.
+    ///
+    /// # Errors
+    /// As [`roll_back`](Self::roll_back); [`Error::Superseded`] when another consent would come back.
+    pub async fn roll_back_to(&self, shown: &PreviousConsent) -> Result<Consent, Error> {
+        let shown = Some(shown.consent().clone());
+        self.broker.rollback.roll_back(self.tenant, self.account.as_ref(), shown).await
     }
 
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no

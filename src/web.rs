@@ -87,11 +87,13 @@ impl WebDoor {
         let language = Language::wanted(&self.languages, request.headers());
         let style = self.site.path("/style.css");
         let pages = Pages::new(&self.brand, language, &style);
+        let room = Room::of(request.uri().path());
         let mut response = self.reply(&request, &pages).await;
         if request.method() == Method::HEAD {
             *response.body_mut() = Bytes::new();
         }
-        self.headers.seal(&mut response);
+        let leads_away = matches!(room, Some(Room::Invited(_) | Room::Callback));
+        self.headers.seal(&mut response, leads_away);
         response
     }
 
@@ -163,30 +165,53 @@ impl WebDoor {
         headers: &HeaderMap,
         pages: &Pages<'_>,
     ) -> Result<Response<Bytes>, Error> {
-        Ok(pages.confirmation(&self.find(id, headers).await?))
+        Ok(pages.confirmation(&self.broker.found(&found_id(id)?, headers).await?))
     }
 
     async fn decide(&self, id: &str, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(request.headers()) {
             return Err(self.broker.onboarding.refuse_foreign());
         }
-        let found = self.find(id, request.headers()).await?;
-        let no_cookie = found.cookie_removal();
+        let id = found_id(id)?;
         let next = match request.body().as_ref() {
-            b"answer=confirm" => found.confirm().await.map(|_| "/done")?,
-            b"answer=replace" => replace(found).await.map(|_| "/done")?,
-            b"answer=decline" => found.decline().await.map(|()| "/declined")?,
+            b"answer=confirm" => self.confirm(&id, request.headers(), Found::confirm).await?,
+            b"answer=replace" => self.confirm(&id, request.headers(), replace).await?,
+            b"answer=decline" => {
+                self.broker.onboarding.decline_here(&id, request.headers()).await?;
+                "/declined"
+            }
             _ => return Err(self.broker.onboarding.refuse_foreign()),
         };
         let mut response = reply::see_other(&self.site.path(next));
-        response.headers_mut().insert(SET_COOKIE, no_cookie);
+        response.headers_mut().insert(SET_COOKIE, id.cookie_removal());
         Ok(response)
     }
 
-    async fn find(&self, id: &str, headers: &HeaderMap) -> Result<Found, Error> {
-        let id = FoundId::parse(id).map_err(|_| Refused::NothingToConfirm)?;
-        self.broker.found(&id, headers).await
+    /// A yes that was said before, as by a button that was pressed twice, is a yes.
+    async fn confirm<F>(
+        &self,
+        id: &FoundId,
+        headers: &HeaderMap,
+        how: impl FnOnce(Found) -> F,
+    ) -> Result<&'static str, Error>
+    where
+        F: Future<Output = Result<Consent, Error>>,
+    {
+        let confirmed = match self.broker.found(id, headers).await {
+            Ok(found) => how(found).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match confirmed {
+            Err(Error::Refused(Refused::NothingToConfirm))
+                if self.broker.onboarding.was_confirmed(id).await => {}
+            confirmed => confirmed?,
+        }
+        Ok("/done")
     }
+}
+
+fn found_id(text: &str) -> Result<FoundId, Refused> {
+    FoundId::parse(text).map_err(|_| Refused::NothingToConfirm)
 }
 
 /// What a path leads to, whatever it begins with.
@@ -207,10 +232,10 @@ impl<'p> Room<'p> {
         let mut parts = path.rsplit('/');
         let last = parts.next().filter(|last| !last.is_empty())?;
         match (parts.next(), last) {
+            (_, "callback") => Some(Self::Callback),
             (Some("invited"), token) => Some(Self::Invited(token)),
             (Some("approve"), flow) => Some(Self::Approve(flow)),
             (Some("found"), id) => Some(Self::Found(id)),
-            (_, "callback") => Some(Self::Callback),
             (_, "approved") => Some(Self::Approved),
             (_, "done") => Some(Self::Done),
             (_, "declined") => Some(Self::Declined),

@@ -199,7 +199,10 @@ impl Book {
     async fn settle(&self, record: &mut StoredInvitation) -> Result<(), LedgerError> {
         let Some(claim) = record.claim() else { return Ok(()) };
         let standing = match self.ledger.consent(claim.partner).await {
-            Err(LedgerError::Shredded { .. }) => None,
+            Err(LedgerError::Shredded { generation, .. }) => {
+                record.settle(Some(("", generation)), self.clock.now());
+                return Ok(());
+            }
             Err(LedgerError::Damaged { .. } | LedgerError::Key { partner: Some(_), .. }) => {
                 return Ok(()); // it is not known until that is mended
             }

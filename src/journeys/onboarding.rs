@@ -177,7 +177,7 @@ impl Onboarding {
         let held = self.0.waiting(id).await?;
         self.told(held.record.check_browser(headers))?;
         let ground = self.0.ground(held.record.partner).await?;
-        let invitation = self.0.invitation_of(&held.record, &ground).await?;
+        let invitation = self.told(self.0.invitation_of(&held.record, &ground).await)?;
         Ok(Found::new(self.clone(), self.0.facts(&held.record, &ground, invitation)))
     }
 }
@@ -248,8 +248,11 @@ impl Desk {
             }
             held => held?.ok_or(Refused::NothingToConfirm)?,
         };
-        if self.clock.now() >= held.record.expires_at {
-            self.remove(&held).await?;
+        let now = self.clock.now();
+        if now >= held.record.expires_at {
+            if !held.record.is_being_confirmed(now) {
+                self.remove(&held).await?;
+            }
             return Err(Refused::NothingToConfirm.into());
         }
         Ok(held)

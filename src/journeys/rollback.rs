@@ -49,17 +49,30 @@ impl Rollback {
         &self,
         partner: TenantId,
         account: Option<&AccountId>,
+        shown: Option<Consent>,
     ) -> Result<Consent, Error> {
         let (desk, account) = (self.clone(), account.cloned());
-        lasting(async move { desk.put_back(partner, account.as_ref()).await }).await
+        lasting(async move { desk.put_back(partner, account.as_ref(), shown).await }).await
     }
 
     async fn put_back(
         &self,
         partner: TenantId,
         account: Option<&AccountId>,
+        shown: Option<Consent>,
     ) -> Result<Consent, Error> {
         let mut held = self.held(partner).await?;
+        if let Some(shown) = shown {
+            let (stands, now) = (&held.record, self.clock.now());
+            let kept = stands.past.previous(now);
+            let meant = match stands.past.is_put_back() {
+                true => stands.consent.flow == shown.flow,
+                false => kept.is_none_or(|kept| kept.consent().flow == shown.flow),
+            };
+            if !meant {
+                return Err(Error::Superseded { partner });
+            }
+        }
         let meant = held.record.consent.generation;
         for _ in 0..TRIES {
             match self.try_put_back(&held, account).await {

@@ -118,7 +118,8 @@ impl<'b> InvitationRequest<'b> {
 
     /// Approves that the consent takes the place of the one that `user` has given, and of nobody
     /// else's: the page that asks for the confirmation then names both, and has a button for it. It is
-    /// sealed with the invitation, and holds for its later links too.
+    /// sealed with the invitation, and holds for its later links too. Say who may take it by
+    /// [`only_for`](Self::only_for): else it is whoever of the tenant has the link.
     pub const fn replacing(mut self, user: UserId) -> Self {
         self.terms.replaces = Some(user);
         self

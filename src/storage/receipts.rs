@@ -98,9 +98,12 @@ impl Ledger {
         let listing = self.list::<EntryRecord>(Selection::All, cursor.or(first), PAGE).await?;
         let read = listing.records.len();
         let entries = listing.records.into_iter().map(placed);
-        let of = |(at, _): &(Option<Place>, _)| match (partner, at) {
-            (Some(partner), Some(at)) => at.partner == partner,
-            (partner, _) => partner.is_none(),
+        let of = |(at, read): &(Option<Place>, Result<_, LedgerError>)| match (partner, at, read) {
+            (Some(partner), Some(at), _) => at.partner == partner,
+            (Some(partner), None, Err(LedgerError::Damaged { kind: Kind::Receipt, id, .. })) => {
+                id.starts_with(&start(partner))
+            }
+            _ => true, // what concerns all of them concerns this partner's
         };
         let entries: Vec<_> = entries.filter(of).collect();
         let next = listing.next.filter(|_| entries.len() == read);

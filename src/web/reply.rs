@@ -13,6 +13,8 @@ use url::Url;
 #[derive(Debug, Clone)]
 pub(super) struct Headers {
     policy: HeaderValue,
+    /// Of pages with a form that leads to Entra.
+    policy_away: HeaderValue,
 }
 
 impl Headers {
@@ -21,16 +23,20 @@ impl Headers {
     /// `form-action`).
     pub(super) fn new(login: &str, logo: Option<&Url>) -> Self {
         let images = logo.map_or("'none'".to_owned(), |logo| logo.origin().ascii_serialization());
-        let policy = format!(
-            "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self' {login} https:; \
-             frame-ancestors 'none'; base-uri 'none'"
-        );
-        Self { policy: HeaderValue::try_from(policy).expect("origins are ASCII") }
+        let policy = |forms: &str| {
+            let policy = format!(
+                "default-src 'none'; style-src 'self'; img-src {images}; form-action 'self'{forms}; \
+                 frame-ancestors 'none'; base-uri 'none'"
+            );
+            HeaderValue::try_from(policy).expect("origins are ASCII")
+        };
+        Self { policy: policy(""), policy_away: policy(&format!(" {login} https:")) }
     }
 
-    pub(super) fn seal(&self, response: &mut Response<Bytes>) {
+    pub(super) fn seal(&self, response: &mut Response<Bytes>, leads_away: bool) {
+        let policy = if leads_away { &self.policy_away } else { &self.policy };
         let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
         for (name, value) in FIXED {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }

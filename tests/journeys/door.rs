@@ -251,6 +251,22 @@ async fn a_person_who_fails_first_comes_through_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_yes_twice_is_done_and_a_late_no_is_told_that_it_stands() {
+    let (world, broker, door) = doors().await;
+    let (_sent, path) = invited(&world, &broker).await;
+    let mut person = Person::new(&door);
+    let found = person.find(&path, &world.admin).await;
+    let first = person.post(&found, "answer=confirm").await;
+    assert_eq!(location(&first), "/consent/done");
+    let twice = person.post(&found, "answer=confirm").await;
+    assert_eq!(location(&twice), "/consent/done", "{}", text(&twice));
+    let late = person.post(&found, "answer=decline").await;
+    assert_eq!(late.status(), StatusCode::CONFLICT);
+    assert!(text(&late).contains("Your yes arrived before your no"), "{}", text(&late));
+    assert!(has_consent(&world, &broker).await);
+}
+
+#[tokio::test]
 async fn another_users_consent_is_not_replaced_here() {
     let (world, broker, door) = doors().await;
     world.onboard(&broker).await;

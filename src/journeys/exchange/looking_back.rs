@@ -4,6 +4,7 @@ use super::Desk;
 use crate::journeys::cache::CacheKey;
 use crate::journeys::flight::Landing;
 use crate::model::consent::Worked;
+use crate::model::entra_error::{Cause, Reach};
 use crate::protocol::token_endpoint::TokenError;
 
 impl Desk {
@@ -18,7 +19,9 @@ impl Desk {
     /// What an API wanted proven beyond the consent says nothing of the customer.
     pub(super) fn saw_refusal(&self, key: &CacheKey, error: &TokenError) {
         let TokenError::Entra(refusal) = error else { return };
-        if key.claims.is_none() && !refusal.cause().is_transient() {
+        let cause = refusal.cause();
+        let about = cause.reach() == Reach::Target && cause != Cause::Unknown;
+        if key.claims.is_none() && about && !cause.is_transient() {
             self.lately.failed(key.partner, key.generation, key.tenant, &key.resource);
         }
     }

@@ -33,9 +33,9 @@ impl Onboarding {
         &self,
         token: &str,
     ) -> Result<PendingApproval, Error> {
-        let opened = self.0.book.by_token(token).await?.record;
+        let opened = self.told(self.0.book.by_token(token).await)?.record;
         let invited = opened.flow();
-        self.0.begin_approval_by(&opened, invited).await
+        self.told(self.0.begin_approval_by(&opened, invited).await)
     }
 
     /// Takes the callback of an approval.
@@ -44,9 +44,7 @@ impl Onboarding {
         callback: Callback,
     ) -> Result<ApprovalReport, Error> {
         let reported = self.0.capture_approval(&callback).await;
-        if let Err(error) = &reported {
-            self.0.casebook.note(error, None, self.0.clock.now());
-        }
+        // Nothing of it is kept for support: anybody can write this query, and put any id into it.
         if let Err(Error::Refused(refused)) = &reported {
             let (partner, refused) = (asked_partner(refused), refused.clone());
             self.0.observers.tell(&Event::ConsentRefused { partner, refused });
@@ -124,7 +122,11 @@ impl Desk {
 
     async fn report(&self, approval: ApprovalRecord) -> Result<ApprovalReport, Error> {
         let at = self.clock.now();
-        let noted = self.note_approval(approval.invited.as_ref(), at).await?;
+        // Microsoft has the approval, whatever becomes of our note.
+        let noted = match self.note_approval(approval.invited.as_ref(), at).await {
+            Err(error @ Error::Refused(_)) => return Err(error),
+            noted => noted.ok().flatten(),
+        };
         let ApprovalRecord { expected: partner, account, .. } = approval;
         self.observers.tell(&Event::ApprovalReported {
             partner,

@@ -12,7 +12,7 @@ use super::taking_over::Comparison;
 use super::{Desk, FOUND_LIFE, denied};
 use crate::error::Error;
 use crate::model::cloud::{Authority, Directory};
-use crate::model::consent::{ConsentingUser, StoredToken};
+use crate::model::consent::{Consent, ConsentingUser, StoredToken};
 use crate::model::event::Event;
 use crate::model::mfa::{MfaAnswer, MfaFinding, MfaSource, SignInTime};
 use crate::model::policy::{Candidate, Policy, Refused};
@@ -60,6 +60,9 @@ impl Desk {
         let ground = self.ground(partner).await?;
         ground.check_binding(partner, &pending.account, pending.rebinds)?;
         ground.check_tombstone(partner, pending.wanted_since())?;
+        // Before a first contact nobody can say of which tenant it will be: what is known of that counts.
+        let known = ground.consent().map(Consent::kind).filter(|_| pending.expected.is_none());
+        pending.kind = known.or(pending.kind);
         let kind = *pending.kind.get_or_insert_with(|| ground.kind());
         let policy = self.policies.of(kind);
         let mfa = self.mfa(policy, &pending, &redeemed).await;
@@ -251,7 +254,7 @@ impl Desk {
             invited: pending.invited,
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
-            confirming: false,
+            confirming: 0,
         };
         let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });

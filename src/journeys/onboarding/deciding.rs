@@ -1,55 +1,76 @@
 //! A person's yes or no to what was found.
 //!
-//! Of a yes and a no that come at once one is first: a yes marks the finding before anything else, a no
-//! takes it away, and both do so by compare-and-swap.
+//! Whoever says yes counts itself in at the finding before anything else, and out again if nothing came
+//! of it; a no takes the finding away while nobody is counted in. All of that by compare-and-swap, so that
+//! nobody is told that nothing was given while somebody may still be giving it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
 
 use super::found::{FoundId, FoundRecord};
 use super::ground::Ground;
-use super::{Desk, Onboarding, Replacement};
+use super::{Desk, FOUND_LIFE, Onboarding, Replacement};
 use crate::error::Error;
 use crate::journeys::lasting::lasting;
-use crate::model::consent::Consent;
+use crate::model::clock::later;
+use crate::model::consent::{Consent, StoredConsent};
 use crate::model::event::Event;
 use crate::model::policy::Refused;
+use crate::model::tenant::TenantId;
 use crate::storage::ledger::{Held, LedgerError, Record};
 use crate::storage::store::StoreError;
 
 /// A writer who loses this often gives up.
 const TRIES: usize = 8;
+/// No write of a consent takes longer, and no two clocks are further apart.
+pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(5 * 60);
 
 impl Onboarding {
-    /// Makes what was found the partner's consent.
+    /// Makes what was found at this partner its consent.
     pub(crate) async fn confirm(
         &self,
         id: &FoundId,
+        partner: TenantId,
         replacement: Replacement,
     ) -> Result<Consent, Error> {
         let (desk, id) = (self.clone(), id.clone());
-        lasting(async move { desk.0.confirm_found(&id, replacement).await }).await
+        let confirming =
+            async move { desk.told(desk.0.confirm_found(&id, partner, replacement).await) };
+        lasting(confirming).await
     }
 
     /// Erases what was found, unless it is being confirmed, or was.
-    pub(crate) async fn decline(&self, id: &FoundId) -> Result<(), Error> {
-        for _ in 0..TRIES {
-            let waiting = match self.0.waiting(id).await {
-                Err(Error::Refused(Refused::NothingToConfirm)) => {
-                    return self.0.check_unconfirmed(id).await;
-                }
-                Err(Error::Refused(Refused::Withdrawn(_))) => return Ok(()),
-                waiting => waiting?,
-            };
-            self.0.check_unconfirmed(id).await?;
-            if waiting.record.confirming {
-                return Err(Error::Conflict);
+    pub(crate) async fn decline(&self, id: &FoundId, partner: TenantId) -> Result<(), Error> {
+        self.told(self.0.decline(id, partner).await)
+    }
+
+    /// The same for the browser that found it, whatever has become of the invitation; and of what is gone
+    /// already only whether it was confirmed.
+    #[cfg(feature = "web")]
+    pub(crate) async fn decline_here(
+        &self,
+        id: &FoundId,
+        headers: &HeaderMap,
+    ) -> Result<(), Error> {
+        let partner = match self.0.finding(id).await? {
+            Some(held) => {
+                self.told(held.record.check_browser(headers))?;
+                Some(held.record.partner)
             }
-            match self.0.take_away(&waiting).await {
-                Err(LedgerError::Conflict) => {}
-                taken => return Ok(taken?),
-            }
+            None => id.sealed_for(),
+        };
+        match partner {
+            Some(partner) => self.decline(id, partner).await,
+            None => Ok(()),
         }
-        Err(Error::Conflict)
+    }
+
+    /// Whether the consent that stands is what was found under this name.
+    #[cfg(feature = "web")]
+    pub(crate) async fn was_confirmed(&self, id: &FoundId) -> bool {
+        let Some(partner) = id.sealed_for() else { return false };
+        matches!(self.0.stands(id, partner).await, Ok(Some(_)))
     }
 }
 
@@ -57,50 +78,65 @@ impl Desk {
     async fn confirm_found(
         &self,
         id: &FoundId,
+        partner: TenantId,
         replacement: Replacement,
     ) -> Result<Consent, Error> {
-        let mut waiting = match self.waiting(id).await {
-            Err(Error::Refused(refused)) => {
-                self.tell_refusal(&refused);
-                return Err(refused.into());
-            }
-            waiting => waiting?,
+        let waiting = self.waiting(id).await;
+        let found = waiting.as_ref().ok().map(|held| held.record.clone());
+        let confirmed = match waiting {
+            Ok(waiting) => self.confirm(id, waiting, replacement).await,
+            Err(error) => Err(error),
         };
-        let confirmed = self.confirm(id, &mut waiting, replacement).await;
-        match &confirmed {
-            Err(Error::Refused(refused)) => {
-                self.tell_refusal(refused);
-                if !matches!(refused, Refused::OtherUser { .. } | Refused::LosesCustomers { .. }) {
-                    self.erase(&waiting).await;
-                }
-            }
-            Err(_) => {}
-            Ok(_) => self.erase(&waiting).await,
+        let Err(error) = confirmed else { return confirmed };
+        // Somebody else may have done so at the same time; twice is once.
+        match self.stands(id, partner).await {
+            Ok(Some(stored)) => Ok(self.confirmed_before(id, found.as_ref(), &stored).await),
+            _ => Err(error),
         }
-        confirmed
     }
 
     async fn confirm(
         &self,
         id: &FoundId,
-        waiting: &mut Held<FoundRecord>,
+        waiting: Held<FoundRecord>,
         replacement: Replacement,
     ) -> Result<Consent, Error> {
-        let ground = self.ground(waiting.record.partner).await?;
-        if let Some(held) = ground.held().filter(|held| waiting.record.became(&held.record.consent))
-        {
-            self.standings.forget(waiting.record.partner); // who wrote it may have been cut off
-            self.notary.enter(&held.record).await;
-            self.spend_invitation(&waiting.record, &held.record.consent).await;
-            return Ok(held.record.consent.clone());
+        let found = waiting.record.clone();
+        let ground = self.ground(found.partner).await?;
+        if let Some(held) = ground.held().filter(|held| found.became(&held.record.consent)) {
+            return Ok(self.confirmed_before(id, Some(&found), &held.record).await);
         }
-        self.check_decision(&waiting.record, &ground, replacement).await?;
-        let is_first = self.take_up(id, waiting).await?;
-        let consent = self.replace(&waiting.record, &ground).await;
-        if let (Err(error), true) = (&consent, is_first) {
-            self.put_down(waiting, error).await;
+        if let Err(error) = self.check_decision(&found, &ground, replacement).await {
+            self.discard(&waiting, &error).await;
+            return Err(error);
         }
-        consent
+        self.count_in(id, waiting).await?;
+        match self.replace(&found, &ground).await {
+            Ok(consent) => {
+                self.erase(id).await;
+                Ok(consent)
+            }
+            Err(error) => {
+                self.count_out(id, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is left to do for a consent that stands.
+    async fn confirmed_before(
+        &self,
+        id: &FoundId,
+        found: Option<&FoundRecord>,
+        stored: &StoredConsent,
+    ) -> Consent {
+        self.standings.forget(stored.consent.partner); // who wrote it may have been cut off
+        self.notary.enter(stored).await;
+        if let Some(found) = found {
+            self.spend_invitation(found, &stored.consent).await;
+            self.erase(id).await;
+        }
+        stored.consent.clone()
     }
 
     /// Whether it may take the place of what stands, as this process sees it.
@@ -126,21 +162,13 @@ impl Desk {
     }
 
     async fn replace(&self, found: &FoundRecord, ground: &Ground) -> Result<Consent, Error> {
-        let is_claimed_anew = self.claim_invitation(found, ground).await?;
-        let built = match self.clock.now() >= found.expires_at {
-            true => Err(Refused::NothingToConfirm.into()),
-            false => self.build(ground, found).await,
-        };
+        self.claim_invitation(found, ground).await?;
+        if self.clock.now() >= found.expires_at {
+            return Err(Refused::NothingToConfirm.into());
+        }
+        let built = self.build(ground, found).await;
         self.standings.forget(found.partner); // also after a write of which nothing is known
-        let next = match built {
-            Err(error) => {
-                if is_claimed_anew {
-                    self.release_invitation(found, &error).await;
-                }
-                return Err(error);
-            }
-            Ok(next) => next,
-        };
+        let next = built?;
         self.notary.enter(&next).await;
         self.spend_invitation(found, &next.consent).await;
         self.sharing.drop_partner(next.consent.partner).await;
@@ -151,43 +179,102 @@ impl Desk {
         Ok(consent)
     }
 
-    /// From now on nobody declines it. True for whoever marks it, of those who confirm it at once.
-    async fn take_up(&self, id: &FoundId, waiting: &mut Held<FoundRecord>) -> Result<bool, Error> {
+    /// From now on nobody declines it.
+    async fn count_in(&self, id: &FoundId, mut waiting: Held<FoundRecord>) -> Result<(), Error> {
         for _ in 0..TRIES {
-            if waiting.record.confirming {
-                return Ok(false);
+            match self.recount(&waiting, waiting.record.confirming.saturating_add(1)).await {
+                Err(LedgerError::Conflict) => waiting = self.waiting(id).await?,
+                counted => return Ok(counted?),
             }
-            let record = FoundRecord { confirming: true, ..waiting.record.clone() };
-            match self.ledger.replace(&record, waiting.revision).await {
-                Ok(revision) => {
-                    *waiting = Held { record, revision };
-                    return Ok(true);
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Nothing came of it, so that it may be declined and its invitation used by others, once nobody else
+    /// is at it; unless nobody knows what came of it.
+    async fn count_out(&self, id: &FoundId, error: &Error) {
+        if matches!(error, Error::Store(StoreError::Unavailable { .. })) {
+            return;
+        }
+        for _ in 0..TRIES {
+            let Ok(Some(held)) = self.finding(id).await else { return };
+            let left = held.record.confirming.saturating_sub(1);
+            let claim = self.claim_of(&held.record).await;
+            match self.recount(&held, left).await {
+                Err(LedgerError::Conflict) => {}
+                Ok(()) if left == 0 => {
+                    self.release_invitation(&held.record, claim).await;
+                    if let Ok(Some(held)) = self.finding(id).await {
+                        self.discard(&held, error).await;
+                    }
+                    return;
                 }
-                Err(LedgerError::Conflict) => *waiting = self.waiting(id).await?,
+                _ => return,
+            }
+        }
+    }
+
+    async fn recount(&self, held: &Held<FoundRecord>, confirming: u32) -> Result<(), LedgerError> {
+        let record = FoundRecord { confirming, ..held.record.clone() };
+        self.ledger.replace(&record, held.revision).await.map(drop)
+    }
+
+    /// What was refused waits for nobody any more; unless somebody can say more to it.
+    async fn discard(&self, waiting: &Held<FoundRecord>, error: &Error) {
+        let Error::Refused(refused) = error else { return };
+        let stays = matches!(refused, Refused::OtherUser { .. } | Refused::LosesCustomers { .. });
+        if !stays && waiting.record.confirming == 0 {
+            let _swept_later = self.take_away(waiting).await;
+        }
+    }
+
+    async fn decline(&self, id: &FoundId, partner: TenantId) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let Some(held) = self.finding(id).await? else {
+                return self.check_unconfirmed(id, partner).await;
+            };
+            if held.record.is_being_confirmed(self.clock.now()) {
+                self.check_unconfirmed(id, partner).await?;
+                return Err(Error::Conflict);
+            }
+            match self.take_away(&held).await {
+                Err(LedgerError::Conflict) => {}
+                // Whoever was counted in when it was read has said what came of it by now.
+                Ok(()) if held.record.confirming == 0 => return Ok(()),
+                Ok(()) => return self.check_unconfirmed(id, partner).await,
                 Err(error) => return Err(error.into()),
             }
         }
         Err(Error::Conflict)
     }
 
-    /// It was not confirmed, so it may be declined; unless nobody knows.
-    async fn put_down(&self, waiting: &mut Held<FoundRecord>, error: &Error) {
-        if matches!(error, Error::Store(StoreError::Unavailable { .. })) {
-            return;
-        }
-        let record = FoundRecord { confirming: false, ..waiting.record.clone() };
-        if let Ok(revision) = self.ledger.replace(&record, waiting.revision).await {
-            *waiting = Held { record, revision };
+    async fn check_unconfirmed(&self, id: &FoundId, partner: TenantId) -> Result<(), Error> {
+        match self.stands(id, partner).await? {
+            Some(_) => Err(Refused::ConfirmedAlready(partner).into()),
+            None => Ok(()),
         }
     }
 
-    /// Whether the consent that stands is another than that of this finding.
-    async fn check_unconfirmed(&self, id: &FoundId) -> Result<(), Error> {
-        let Some(partner) = id.sealed_for() else { return Ok(()) };
-        let ground = self.ground(partner).await?;
-        match ground.consent().filter(|standing| id.became(standing)) {
-            Some(_) => Err(Refused::ConfirmedAlready(partner).into()),
-            None => Ok(()),
+    /// The consent that stands, if it is what was found under this name.
+    async fn stands(
+        &self,
+        id: &FoundId,
+        partner: TenantId,
+    ) -> Result<Option<StoredConsent>, Error> {
+        match self.ground(partner).await? {
+            Ground::Damaged { error, .. } => Err(error.into()),
+            ground => {
+                let held = ground.held().filter(|held| id.became(&held.record.consent));
+                Ok(held.map(|held| held.record.clone()))
+            }
+        }
+    }
+
+    /// The record of that name, whether or not its time is over. It ends with the partner's key.
+    async fn finding(&self, id: &FoundId) -> Result<Option<Held<FoundRecord>>, LedgerError> {
+        match self.ledger.load(id.sealed_for(), &id.to_string()).await {
+            Err(LedgerError::Shredded { .. }) => Ok(None),
+            held => held,
         }
     }
 
@@ -204,14 +291,31 @@ impl Desk {
     }
 
     /// After the consent stands, what it came from is only litter: the sweep takes what stays.
-    async fn erase(&self, waiting: &Held<FoundRecord>) {
-        let _swept_later = self.remove(waiting).await;
+    async fn erase(&self, id: &FoundId) {
+        for _ in 0..TRIES {
+            let Ok(Some(held)) = self.finding(id).await else { return };
+            if !matches!(self.take_away(&held).await, Err(LedgerError::Conflict)) {
+                return;
+            }
+        }
     }
 }
 
 impl FoundRecord {
     /// When its policy was asked.
     pub(super) fn found_at(&self) -> SystemTime {
-        self.expires_at.checked_sub(super::FOUND_LIFE).unwrap_or(SystemTime::UNIX_EPOCH)
+        self.expires_at.checked_sub(FOUND_LIFE).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// Whether a yes may still come true: one that was said in time may be written a little later.
+    pub(super) fn is_being_confirmed(&self, now: SystemTime) -> bool {
+        self.confirming > 0 && now < self.kept_until()
+    }
+
+    pub(super) fn kept_until(&self) -> SystemTime {
+        match self.confirming {
+            0 => self.expires_at,
+            _ => later(self.expires_at, LONGEST_WRITE),
+        }
     }
 }

@@ -195,7 +195,7 @@ impl Found {
     /// [`Error::Conflict`] while another browser confirms by the same invitation; else what the store
     /// says.
     pub async fn confirm(self) -> Result<Consent, Error> {
-        self.onboarding.confirm(&self.facts.id, self.replacement).await
+        self.onboarding.confirm(&self.facts.id, self.facts.tenant, self.replacement).await
     }
 
     /// Makes it the partner's consent in place of that of `user`, whom a person was shown.
@@ -204,15 +204,17 @@ impl Found {
     /// As [`confirm`](Self::confirm); also when the consent that stands is not that of `user`.
     pub async fn confirm_instead_of(self, user: UserId) -> Result<Consent, Error> {
         let replacement = Replacement { instead_of: Some(user), ..self.replacement };
-        self.onboarding.confirm(&self.facts.id, replacement).await
+        self.onboarding.confirm(&self.facts.id, self.facts.tenant, replacement).await
     }
 
     /// Erases it.
     ///
     /// # Errors
-    /// What the store says; it then ends by itself at [`expires_at`](Self::expires_at).
+    /// [`Refused::ConfirmedAlready`] when the consent stands; [`Error::Conflict`] while it is being
+    /// confirmed; else what the store says: it then ends by itself at
+    /// [`expires_at`](Self::expires_at).
     pub async fn decline(self) -> Result<(), Error> {
-        self.onboarding.decline(&self.facts.id).await
+        self.onboarding.decline(&self.facts.id, self.facts.tenant).await
     }
 }
 
@@ -248,6 +250,12 @@ impl FoundId {
     /// Whether the consent that stands is what was found under this name.
     pub(super) fn became(&self, standing: &Consent) -> bool {
         standing.flow == self.flow && !standing.is_withdrawn()
+    }
+
+    /// The `Set-Cookie` value that has the browser forget the flow.
+    #[cfg(feature = "web")]
+    pub(crate) fn cookie_removal(&self) -> HeaderValue {
+        browser::removal(&self.flow)
     }
 
     /// Under whose key it is sealed.
@@ -306,9 +314,14 @@ pub(super) struct FoundRecord {
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
     pub(super) expires_at: SystemTime,
-    /// Somebody has said yes, and what comes of it is not known yet.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) confirming: bool,
+    /// How many have said yes, and what comes of it is not known yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) confirming: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl FoundRecord {
@@ -437,6 +450,6 @@ impl Record for FoundRecord {
     }
 
     fn due(&self) -> Option<SystemTime> {
-        Some(self.expires_at)
+        Some(self.kept_until())
     }
 }

@@ -4,10 +4,10 @@
 //! claims the invitation first, by compare-and-swap, then writes the consent, then says that it did.
 //! Where the last is missing, the partner's consent tells whether the claim has come true.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::browser::cookie_name;
+use super::deciding::LONGEST_WRITE;
 use super::found::FoundRecord;
 use super::ground::Ground;
 use super::{Beginning, Desk, FLOW_LIFE, Onboarding, PendingConsent, ResponseMode};
@@ -21,12 +21,9 @@ use crate::model::invitation::{
 };
 use crate::model::policy::Refused;
 use crate::model::registration::AppRegistration;
+use crate::model::secret::random;
 use crate::model::tenant::AccountId;
 use crate::protocol::authorization::Cookies;
-use crate::storage::store::StoreError;
-
-/// No write of a consent takes longer, and no two clocks are further apart.
-const LONGEST_WRITE: Duration = Duration::from_secs(5 * 60);
 
 impl Onboarding {
     pub(crate) fn app(&self) -> &AppRegistration {
@@ -190,14 +187,13 @@ impl Desk {
         Ok(invitation.map(|invitation| self.book.shown(&invitation)))
     }
 
-    /// Keeps every other flow of the invitation out, if this one may still be confirmed. True if nobody
-    /// had claimed it for this flow before: then it is for the caller to give up.
+    /// Keeps every other flow of the invitation out, if this one may still be confirmed.
     pub(super) async fn claim_invitation(
         &self,
         found: &FoundRecord,
         ground: &Ground,
-    ) -> Result<bool, Error> {
-        let Some(invited) = &found.invited else { return Ok(false) };
+    ) -> Result<(), Error> {
+        let Some(invited) = &found.invited else { return Ok(()) };
         let (now, user) = (self.clock.now(), found.user.id);
         let claim = Claim {
             flow: found.id.clone(),
@@ -205,11 +201,10 @@ impl Desk {
             user,
             above: ground.generation(),
             at: now,
+            mark: u64::from_ne_bytes(random()),
             until: later(found.expires_at, LONGEST_WRITE),
         };
-        let is_new = AtomicBool::new(true);
         let claimed = self.book.advance(&invited.id, |record| {
-            is_new.store(record.claim().is_none(), Ordering::Relaxed);
             record.admit(self.app.scopes(), now)?;
             record.check_flow(invited, &found.id)?;
             record.check_user(found.partner, user)?;
@@ -219,8 +214,7 @@ impl Desk {
             record.claim_by(claim.clone());
             Ok(())
         });
-        claimed.await?;
-        Ok(is_new.into_inner())
+        claimed.await.map(drop)
     }
 
     /// The consent stands. Where this cannot be written now, it is seen from the consent later.
@@ -244,15 +238,18 @@ impl Desk {
         });
     }
 
-    /// The consent does not stand, so that others may try; unless nobody knows: then only this flow
-    /// goes on, for as long as its finding waits.
-    pub(super) async fn release_invitation(&self, found: &FoundRecord, error: &Error) {
-        let Some(invited) = &found.invited else { return };
-        if matches!(error, Error::Store(StoreError::Unavailable { .. })) {
-            return;
-        }
+    /// The mark of the claim that this flow has on its invitation.
+    pub(super) async fn claim_of(&self, found: &FoundRecord) -> Option<u64> {
+        let invited = found.invited.as_ref()?;
+        let held = self.book.by_id(&invited.id).await.ok()?;
+        held.record.claim().filter(|claim| claim.flow == found.id).map(|claim| claim.mark)
+    }
+
+    /// The consent does not stand, so that others may try; if the claim is still the one with this mark.
+    pub(super) async fn release_invitation(&self, found: &FoundRecord, mark: Option<u64>) {
+        let (Some(invited), Some(mark)) = (&found.invited, mark) else { return };
         let released = self.book.advance(&invited.id, |record| {
-            record.release(&found.id);
+            record.release(&found.id, mark);
             Ok(())
         });
         if let Err(error) = released.await {

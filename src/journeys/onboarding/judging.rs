@@ -5,6 +5,7 @@ use super::found::{FoundFacts, FoundRecord};
 use super::ground::Ground;
 use crate::model::consent::Consent;
 use crate::model::invitation::Invitation;
+use crate::model::mfa::MfaFinding;
 use crate::model::policy::{Candidate, Refused};
 use crate::model::receipt::PolicyNote;
 
@@ -47,12 +48,21 @@ impl Desk {
         if ours < theirs { Err(Refused::WeakerProof(found.partner)) } else { Ok(()) }
     }
 
+    /// What is known of a second factor by a source that this policy believes.
+    fn believed(&self, found: &FoundRecord) -> MfaFinding {
+        let policy = self.policies.of(found.kind);
+        match found.mfa {
+            MfaFinding::Proven(proof) if !policy.believes(proof.source()) => MfaFinding::Unknown,
+            mfa => mfa,
+        }
+    }
+
     fn candidate<'f>(&'f self, found: &'f FoundRecord) -> Candidate<'f> {
         Candidate {
             user: &found.user,
             registered: self.app.scopes(),
             granted: &found.scopes,
-            mfa: found.mfa,
+            mfa: self.believed(found),
             now: self.clock.now(),
         }
     }

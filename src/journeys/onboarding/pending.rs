@@ -87,6 +87,9 @@ pub(super) struct PendingRecord {
     /// The invitation that it was begun by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) invited: Option<InvitedFlow>,
+    /// Whether an approval was begun in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) led_to_approval: bool,
     #[serde(with = "as_seconds")]
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
@@ -127,6 +130,7 @@ impl PendingRecord {
             redirect_uri: redirect_uri.clone(),
             proof: Some(FlowProof { nonce, verifier }),
             invited: None,
+            led_to_approval: false,
             begun_at: now,
             expires_at: now + PENDING_LIFE,
         }

@@ -91,8 +91,9 @@ impl Trial {
             Some(Ok(())) => Outcome::Works(Worked { at: self.clock.now(), ..one }),
             None => Outcome::Works(one),
             Some(Err(cause)) => match self.ask(&one, old).await {
-                Some(Err(_)) => Outcome::Gone,
-                _ => {
+                None => Outcome::Works(one),
+                Some(Err(old)) if is_for_good(old) => Outcome::Gone,
+                Some(_) => {
                     let Worked { customer, resource, .. } = one;
                     Outcome::Lost(Loss { customer, resource, cause })
                 }
@@ -108,13 +109,15 @@ impl Trial {
             () = self.clock.sleep(PATIENCE) => return None,
         };
         match answer {
-            Ok(()) => Some(Ok(())),
+            Ok(true) => Some(Ok(())),
+            Ok(false) => Some(Err(Cause::ConsentMissing)),
             Err(TokenError::Entra(error)) if is_plain(error.cause()) => Some(Err(error.cause())),
             Err(_) => None,
         }
     }
 
-    async fn redeem(&self, at: &Worked, token: &RefreshToken) -> Result<(), TokenError> {
+    /// Whether the token that comes may do all that is asked for.
+    async fn redeem(&self, at: &Worked, token: &RefreshToken) -> Result<bool, TokenError> {
         let authority = Authority::of(self.app.cloud(), at.customer);
         let scopes = self.app.scopes().of(&at.resource);
         let ticket = self.endpoint.sign_in_ticket(&authority).await?;
@@ -126,14 +129,22 @@ impl Trial {
             &scopes,
             None,
         );
-        redeem.await.map(drop)
+        let granted = redeem.await?.granted;
+        Ok(granted.is_none_or(|granted| scopes.is_within(&granted)))
     }
 }
 
 /// Whether it is about this customer or this user, known, and does not pass.
 fn is_plain(cause: Cause) -> bool {
     let about = matches!(cause.reach(), Reach::Target | Reach::Consent);
-    about && !cause.is_transient() && cause != Cause::Unknown
+    about && !cause.is_transient() && !matches!(cause, Cause::Unknown | Cause::Looping)
+}
+
+/// Whether the standing consent will not work there again by itself: an account that is locked, or wants
+/// to sign in anew, has lost nothing.
+fn is_for_good(cause: Cause) -> bool {
+    let wants_person = matches!(cause, Cause::InteractionRequired | Cause::MfaRequired);
+    cause.ends_consent() || cause.reach() == Reach::Target && !wants_person
 }
 
 /// A person waits; so long for each of the two answers.

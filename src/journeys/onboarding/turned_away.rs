@@ -7,6 +7,7 @@ use super::{Beginning, Desk, Onboarding};
 use crate::error::Error;
 use crate::model::policy::Refused;
 use crate::protocol::authorization::{Callback, Cookies};
+use crate::storage::ledger::{Held, LedgerError};
 
 impl Onboarding {
     /// Names the sign-in that this answers, if there is one.
@@ -21,10 +22,10 @@ impl Onboarding {
         flow: &str,
         cookies: &Cookies,
     ) -> Result<PendingApproval, Error> {
-        let sign_in = self.0.sign_in(flow, cookies).await?;
+        let sign_in = self.told(self.0.sign_in(flow, cookies).await)?;
         if let Some(invited) = sign_in.invited {
             let opened = self.0.book.by_id(&invited.id).await?.record;
-            return self.0.begin_approval_by(&opened, invited).await;
+            return self.told(self.0.begin_approval_by(&opened, invited).await);
         }
         let PendingRecord { expected, account, rebinds, .. } = sign_in;
         self.begin_approval(Beginning { rebinds, ..Beginning::of(expected, account, None) }).await
@@ -32,18 +33,34 @@ impl Onboarding {
 }
 
 impl Desk {
-    /// The sign-in of that name, for the browser that began it, until its time is over.
+    /// The sign-in of that name that was answered, for the browser that began it, until its time is
+    /// over; and once, unless it was by an invitation.
     async fn sign_in(&self, flow: &str, cookies: &Cookies) -> Result<PendingRecord, Error> {
         if !is_flow_id(flow) {
             return Err(Refused::StateUnknown.into());
         }
         let held = self.ledger.load::<PendingRecord>(None, flow).await?;
-        let record = held.ok_or(Refused::StateUnknown)?.record;
+        let Held { record, revision } = held.ok_or(Refused::StateUnknown)?;
+        if record.proof.is_some() {
+            return Err(Refused::StateUnknown.into());
+        }
         if !record.browser.matches(cookies.find(&cookie_name(&record.id))) {
             return Err(Refused::OtherBrowser.into());
         }
-        let is_over = self.clock.now() >= record.expires_at;
-        if is_over { Err(Refused::StateExpired.into()) } else { Ok(record) }
+        if self.clock.now() >= record.expires_at {
+            return Err(Refused::StateExpired.into());
+        }
+        if record.invited.is_some() {
+            return Ok(record); // counted by its invitation
+        }
+        if record.led_to_approval {
+            return Err(Refused::StateReplayed.into());
+        }
+        let next = PendingRecord { led_to_approval: true, ..record };
+        match self.ledger.replace(&next, revision).await {
+            Err(LedgerError::Conflict) => Err(Refused::StateReplayed.into()),
+            replaced => Ok(replaced.map(|_| next)?),
+        }
     }
 }
 

@@ -116,6 +116,12 @@ pub enum ReceiptFinding {
         /// How many are missing at least.
         missing: u64,
     },
+    /// It lay in the store when the checkpoint was made, and did not open; and it is not here.
+    #[error("{place} did not open when the checkpoint was made, and is missing")]
+    NotRestored {
+        /// Which.
+        place: ReceiptPlace,
+    },
     /// The checkpoint knows of a chain that is not there.
     #[error("the chain of partner {partner} is missing; receipts in it, at least: {receipts}")]
     ChainMissing {
@@ -286,7 +292,8 @@ impl<'a> Auditor<'a> {
         };
         let mut expected = checkpoint.expected();
         let known = expected.find(|chain| is_of(receipt, chain));
-        let is_concerned = checkpoint.only.is_none_or(|only| only == receipt.partner());
+        let is_concerned = checkpoint.only.is_none_or(|only| only == receipt.partner())
+            && !checkpoint.unread().any(|lost| lost == place(receipt));
         is_concerned && known.is_none_or(|chain| receipt.sequence() > chain.head.sequence)
     }
 
@@ -304,6 +311,12 @@ impl<'a> Auditor<'a> {
             let found = chains.get(&name).map_or(&[][..], Vec::as_slice);
             self.findings.extend(check_head(expected, found));
         }
+        let is_here = |place: &ReceiptPlace| {
+            let of_partner = chains.iter().filter(|((_, partner, _), _)| *partner == place.partner);
+            of_partner.flat_map(|(_, chain)| chain).any(|one| one.sequence() == place.sequence)
+        };
+        let lost = checkpoint.unread().filter(|place| !is_here(place));
+        self.findings.extend(lost.map(|place| ReceiptFinding::NotRestored { place }));
     }
 }
 

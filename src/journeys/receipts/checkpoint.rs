@@ -117,6 +117,11 @@ impl Checkpoint {
         })
     }
 
+    /// Those of whom something is expected.
+    pub(super) fn unread(&self) -> impl Iterator<Item = ReceiptPlace> {
+        self.unreadable().filter(|place| self.only.is_none_or(|only| only == place.partner))
+    }
+
     /// The same, to verify the receipts of this partner alone: nothing is said of the others'.
     #[must_use]
     pub fn only(&self, partner: TenantId) -> Self {

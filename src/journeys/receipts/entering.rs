@@ -39,7 +39,7 @@ impl Notary {
     pub(crate) async fn moved(&self, before: &ConsentState, next: StoredConsent) -> StoredConsent {
         match before.change_to(&next.consent.state) {
             Some(change) => self.noted(next, change).await,
-            None => next,
+            None => next.fitting(),
         }
     }
 
@@ -237,7 +237,11 @@ impl Notary {
         match read {
             Ok(Some(held)) if !held.record.chain.waiting.is_empty() => {
                 let (partner, chain) = (held.record.consent.partner, held.record.chain);
-                self.write(partner, chain).await.map(drop)
+                match self.write(partner, chain).await {
+                    // The checkpoint names it; behind it nothing can be written until it is restored.
+                    Err(Error::Damaged { kind: "receipt", .. }) => Ok(()),
+                    written => written.map(drop),
+                }
             }
             Ok(_) => Ok(()),
             Err(error) if error.is_of_one_record() => Ok(()),

@@ -19,8 +19,12 @@ impl Notary {
         loop {
             let page = self.ledger.receipts(Some(partner), cursor).await?;
             for (_, read) in page.entries {
-                match read {
-                    Ok(entry) => erased += usize::from(self.erase_entry(entry, user).await?),
+                let outcome = match read {
+                    Ok(entry) => self.erase_entry(entry, user).await,
+                    Err(error) => Err(error),
+                };
+                match outcome {
+                    Ok(named) => erased += usize::from(named),
                     Err(error @ LedgerError::Damaged { .. }) => missed = Some(error),
                     Err(error) => return Err(error.into()),
                 }
@@ -62,7 +66,11 @@ impl Notary {
     }
 
     /// True if it named the person.
-    async fn erase_entry(&self, entry: Held<EntryRecord>, user: UserId) -> Result<bool, Error> {
+    async fn erase_entry(
+        &self,
+        entry: Held<EntryRecord>,
+        user: UserId,
+    ) -> Result<bool, LedgerError> {
         let person = self.person(&entry.record).await?;
         if !person.iter().any(|personal| personal.value == user.to_string()) {
             return Ok(false);
@@ -70,7 +78,7 @@ impl Notary {
         let next = EntryRecord { person: None, ..entry.record };
         match self.ledger.replace(&next, entry.revision).await {
             Err(LedgerError::Conflict) => Ok(true), // nobody writes a receipt twice but to erase
-            written => Ok(written.map(|_| true)?),
+            written => written.map(|_| true),
         }
     }
 }

@@ -34,9 +34,14 @@ fn is_sound(stored: &StoredConsent, now: SystemTime) -> bool {
         }
         _ => stored.token.is_some(),
     };
+    let proven = consent.mfa.iter().flat_map(|proof| {
+        let signed_in = proof.signed_in();
+        [signed_in.earliest(), signed_in.latest()]
+    });
     let mut times = [consent.begun_at, consent.confirmed_at, consent.token_issued_at]
         .into_iter()
-        .chain(withdrawn_at);
+        .chain(withdrawn_at)
+        .chain(proven);
     whole && has_room(consent.generation) && times.all(|time| is_past(time, now))
 }
 

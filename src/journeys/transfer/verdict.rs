@@ -88,10 +88,19 @@ pub(super) fn judge(
         }
         (Some(_), None) => Ok(Next::record(theirs.imported(None, now))),
         (None, ours) => {
+            let past = ours.map(|ours| &ours.past);
             let ours = ours.map(|ours| &ours.consent);
             let strength = |consent: &Consent| policies.strength(consent.kind, consent.mfa(), now);
             judge_consent(ours, let_go, &theirs.consent, strength)?;
-            Ok(Next::record(theirs.imported(ours, now)))
+            let is_same = ours.is_some_and(|ours| ours.flow == theirs.consent.flow);
+            let undone =
+                past.is_some_and(|past| past.was_rolled_back_since(theirs.consent.begun_at));
+            if undone && !is_same {
+                return Err(KeptBecause::NewerHere);
+            }
+            let mut next = theirs.imported(ours, now);
+            next.past = past.map(|past| past.beside_import(is_same)).unwrap_or_default();
+            Ok(Next::record(next))
         }
     }
 }

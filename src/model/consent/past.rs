@@ -22,6 +22,9 @@ pub(crate) struct Past {
     /// When it was put back: in seconds since 1970. No flow that began before it counts any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolled_back_at: Option<u64>,
+    /// Whether that was the last that was done to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    put_back: bool,
     /// The newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) worked: Vec<Worked>,
@@ -146,7 +149,7 @@ impl Past {
 
     /// Whether the last that was done to it was to put it back.
     pub(crate) const fn is_put_back(&self) -> bool {
-        self.rolled_back_at.is_some() && self.previous.is_none()
+        self.put_back
     }
 
     /// The consent that can be put back now.
@@ -159,6 +162,15 @@ impl Past {
     pub(crate) fn forget_person(&mut self, user: UserId) -> bool {
         let named = self.previous.take_if(|previous| previous.consent.user.id == user);
         named.is_some()
+    }
+
+    /// What stays of it here when a consent comes in an export: all for a newer token of the same, and
+    /// when it was put back for another.
+    pub(crate) fn beside_import(&self, is_same: bool) -> Self {
+        if is_same {
+            return self.clone();
+        }
+        Self { rolled_back_at: self.rolled_back_at, ..Self::default() }
     }
 
     fn standing_by(&self, now: SystemTime) -> Option<&Previous> {
@@ -177,12 +189,14 @@ impl StoredConsent {
     ) -> Past {
         let previous = match self.past.standing_by(now) {
             // Who consents once more does not so push out the way back to somebody else's consent.
+            _ if within.is_zero() => None,
             Some(older) if self.consent.user.id == user && older.consent.user.id != user => {
                 Some(older.clone())
             }
             _ => self.as_previous(within, now),
         };
-        Past { previous: previous.map(Box::new), rolled_back_at: None, worked }
+        let (previous, rolled_back_at) = (previous.map(Box::new), self.past.rolled_back_at);
+        Past { previous, rolled_back_at, put_back: false, worked }
     }
 
     /// Nothing where it is over, and no longer than its token lives.
@@ -208,7 +222,8 @@ impl StoredConsent {
             self.past.standing_by(now).cloned().ok_or(NoWayBack::Over)?;
         consent.generation = self.consent.generation.saturating_add(1);
         consent.withdrawn_at = consent.withdrawn_at.max(self.consent.withdrawn_at);
-        let past = Past { previous: None, rolled_back_at: Some(unix_seconds(now)), worked };
+        let rolled_back_at = Some(unix_seconds(now));
+        let past = Past { previous: None, rolled_back_at, put_back: true, worked };
         Ok(Self { consent, token: Some(token), chain: self.chain.clone(), past })
     }
 

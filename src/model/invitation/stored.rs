@@ -101,6 +101,9 @@ pub(crate) struct Claim {
     pub(crate) above: u64,
     #[serde(with = "as_seconds")]
     pub(crate) at: SystemTime,
+    /// Tells it from others of the same flow.
+    #[serde(default)]
+    pub(crate) mark: u64,
     /// From then on no write of the consent can be under way any more, so that this claim is nobody's.
     #[serde(with = "as_seconds")]
     pub(crate) until: SystemTime,
@@ -288,9 +291,9 @@ impl StoredInvitation {
         }
     }
 
-    /// The claim of this flow has not come true.
-    pub(crate) fn release(&mut self, flow: &str) {
-        if self.claim_of(flow).is_some() {
+    /// This claim of the flow has not come true.
+    pub(crate) fn release(&mut self, flow: &str, mark: u64) {
+        if self.claim_of(flow).is_some_and(|claim| claim.mark == mark) {
             self.stage = Stage::Open;
         }
     }

@@ -44,7 +44,7 @@ fn live(flow: &str) -> LiveFlow {
 
 fn claim(flow: &str, above: u64) -> Claim {
     let (flow, partner, user, at) = (flow.to_owned(), contoso(), user(), now());
-    Claim { flow, partner, user, above, at, until: now() + 10 * MINUTE }
+    Claim { flow, partner, user, above, at, mark: 0, until: now() + 10 * MINUTE }
 }
 
 fn status(invitation: &StoredInvitation, at: SystemTime) -> String {
@@ -253,10 +253,11 @@ fn a_claim_keeps_others_out_and_only_its_own_flow_ends_it() {
     assert!(!invitation.is_claimed_from("b"));
     invitation.claim_by(claim("a", 0));
     assert!(invitation.is_claimed_from("b") && !invitation.is_claimed_from("a"));
-    invitation.release("b");
+    invitation.release("b", 0);
+    invitation.release("a", 1);
     invitation.confirm("b", &invited, whose);
     assert!(invitation.claim().is_some());
-    invitation.release("a");
+    invitation.release("a", 0);
     assert!(invitation.claim().is_none());
     let mut given_up = invitation.clone();
     given_up.confirm("a", &invited, whose);
@@ -267,7 +268,7 @@ fn a_claim_keeps_others_out_and_only_its_own_flow_ends_it() {
     assert_eq!(status(&resent, now()), "open", "the newer link is another matter");
     invitation.claim_by(claim("a", 0));
     invitation.confirm("a", &invited, whose);
-    invitation.release("a");
+    invitation.release("a", 0);
     assert_eq!(status(&invitation, now()), "confirmed");
     assert_eq!(invitation.admit(&scopes(&[]), now()), Err(Refused::InvitationSpent));
     assert_eq!(invitation.revoke(now()), Err(Refused::InvitationSpent));

@@ -98,8 +98,8 @@ async fn reads_who_gives_what_to_whom(door: &Door, browser: &Chromium) {
         "not verified",
         &tenant,
         &door.admin.name,
-        "proven, says Partner Center",
         "Directory.Read.All",
+        "proven, says Partner Center",
         "Yes, give consent",
     ];
     let places =

@@ -78,7 +78,7 @@ const KOREAN: [(&str, &str); 17] = [
     ("No, give nothing", "아니요, 동의하지 않습니다"),
     ("The consent is given", "동의가 완료되었습니다"),
     ("Nothing was given", "아무 권한도 부여되지 않았습니다"),
-    ("You said no at Microsoft", "Microsoft에서 거부하셨습니다"),
+    ("You said no at Microsoft", "Microsoft 화면에서 동의하지 않으셨습니다"),
     ("There was no second factor", "다단계 인증을 사용하지 않았습니다"),
     ("Another organization signed in", "다른 조직으로 로그인했습니다"),
     ("There is nothing left to confirm", "확인할 내용이 남아 있지 않습니다"),

@@ -2,7 +2,9 @@
 
 use cpv_consent::emulator::MfaAnswer;
 use cpv_consent::store::{Kind, StoreError};
-use cpv_consent::{Broker, Error, Event, InvitationStatus, Policy, Refused, SentInvitation};
+use cpv_consent::{
+    Broker, Error, Event, InvitationStatus, MfaSource, Policy, Refused, SentInvitation,
+};
 use http::HeaderMap;
 
 use crate::world::late::Late;
@@ -139,6 +141,67 @@ async fn a_second_yes_that_fails_does_not_give_the_firsts_invitation_away() {
 }
 
 #[tokio::test]
+async fn a_first_yes_that_fails_gives_nothing_away_while_a_second_is_written() {
+    //
+    let stage = Stage::new().await;
+    let sent = stage.broker.first_invitation(stage.world.account()).await.expect("an invitation");
+    let request = answer(&stage.broker, &sent, &stage.world.admin).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    let id = found.id().clone();
+    let again = async || stage.other.found(&id, request.headers()).await.expect("it waits");
+    stage.store.hold_back(Kind::Consent);
+    let first = tokio::spawn(async move { found.confirm().await });
+    stage.store.waiting().await;
+    stage.other_store.hold_back(Kind::Consent);
+    let (second, third) = (again().await, again().await);
+    let second = tokio::spawn(async move { second.confirm().await });
+    stage.other_store.waiting().await;
+    stage.store.deny(Kind::Consent, StoreError::Full);
+    stage.store.release();
+    first.await.expect("no panic").expect_err("it is full");
+    let no = third.decline().await;
+    assert!(matches!(no, Err(Error::Conflict)), "the second is still written: {no:?}");
+    let revoked = stage.broker.invitations().revoke(sent.invitation().id()).await;
+    assert!(matches!(revoked, Err(Error::Conflict)), "{revoked:?}");
+    stage.other_store.release();
+    second.await.expect("no panic").expect("a consent");
+    assert!(matches!(stage.status(&sent).await, InvitationStatus::Confirmed { .. }));
+}
+
+#[tokio::test]
+async fn a_no_after_the_findings_time_is_not_told_that_nothing_was_given_while_it_is_written() {
+    let stage = Stage::new().await;
+    let request = stage.world.callback(&stage.broker).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    let id = found.id().clone();
+    let late = stage.other.found(&id, request.headers()).await.expect("it waits");
+    stage.store.hold_back(Kind::Consent);
+    let confirming = tokio::spawn(async move { found.confirm().await });
+    stage.store.waiting().await;
+    stage.world.clock.advance(11 * MINUTE);
+    let no = late.decline().await;
+    assert!(matches!(no, Err(Error::Conflict)), "{no:?}");
+    stage.store.release();
+    confirming.await.expect("no panic").expect("it was in time");
+    assert!(stage.has_consent().await);
+}
+
+#[tokio::test]
+async fn whoever_confirms_believes_its_own_sources() {
+    //
+    let stage = Stage::new().await;
+    stage.world.entra.partner_center_mfa(MfaAnswer::HeaderAbsent);
+    let weaker = Policy::default().danger_also_believing(MfaSource::AccessToken);
+    let loose = stage.world.broker_with(weaker).await;
+    let request = stage.world.callback(&loose).await;
+    let found = capture(&loose, &request).await.expect("the token's amr is enough for it");
+    let id = found.id().clone();
+    let elsewhere = stage.other.found(&id, request.headers()).await.expect("it waits");
+    assert_eq!(refused(elsewhere.confirm().await), Refused::MfaUnknown);
+    stage.world.assert_nothing_stored(&stage.other).await;
+}
+
+#[tokio::test]
 async fn an_invitation_is_not_taken_back_while_its_consent_may_still_be_written() {
     let stage = Stage::new().await;
     let sent = stage.world.invite(&stage.broker).await;
@@ -204,7 +267,9 @@ async fn what_is_refused_at_the_door_is_told() {
         events.collect::<Vec<_>>()
     };
     let sent = stage.world.invite(&stage.broker).await;
-    let guessed = format!("{}A", &token_of(&sent)[..token_of(&sent).len() - 1]);
+    let token = token_of(&sent);
+    let last = if token.ends_with('A') { 'B' } else { 'A' };
+    let guessed = format!("{}{last}", &token[..token.len() - 1]);
     let opened = stage.broker.open_invitation(&guessed).await.map(drop);
     let begun = stage.broker.begin_invited(&guessed, &HeaderMap::new()).await.map(drop);
     assert_eq!(told(), [refused(opened), refused(begun)]);

@@ -129,6 +129,25 @@ async fn a_receipt_that_does_not_open_is_named_and_keeps_nobody_from_a_checkpoin
 }
 
 #[tokio::test]
+async fn the_last_receipt_that_does_not_open_is_missed_by_whoever_verifies() {
+    // F-22
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    world.onboard(&broker).await;
+    let id = format!("{}.{:020}", world.contoso, 1);
+    let mut harmed = raw::row(&world.store_folder(), "receipt", &id).sealed;
+    *harmed.last_mut().expect("bytes") ^= 1;
+    raw::overwrite(&world.store_folder(), "receipt", &id, &harmed);
+    let point = broker.checkpoint_receipts().await.expect("of all that opens");
+    assert_eq!(point.unreadable().count(), 1);
+    let audit = cpv_consent::Receipts::default().verify(&notary.keys(), Some(&point));
+    let [cpv_consent::ReceiptFinding::NotRestored { place }] = audit.findings() else {
+        panic!("{audit:?}")
+    };
+    assert_eq!((place.partner, place.sequence), (world.contoso, 1));
+}
+
+#[tokio::test]
 async fn a_partner_whose_key_does_not_open_keeps_nobody_from_a_checkpoint() {
     // F-22
     let (world, notary) = (World::new().await, Notary::new());
