@@ -202,6 +202,7 @@ impl WebDoor {
             Err(error) => Err(error),
         };
         match confirmed {
+            Err(Error::Refused(Refused::ConfirmedAlready(_))) => {}
             Err(Error::Refused(Refused::NothingToConfirm))
                 if self.broker.onboarding.was_confirmed(id).await => {}
             confirmed => confirmed?,

@@ -13,7 +13,7 @@ use crate::model::clock::Clock;
 use crate::model::event::{Event, Observers};
 use crate::model::invalid::Invalid;
 use crate::model::invitation::{
-    Invitation, InvitationId, LinkToken, SentInvitation, StoredInvitation, Terms,
+    Claim, Invitation, InvitationId, LinkToken, SentInvitation, StoredInvitation, Terms,
 };
 use crate::model::policy::Refused;
 use crate::model::registration::AppRegistration;
@@ -155,7 +155,9 @@ impl Book {
         let (scopes, now) = (self.app.scopes(), self.clock.now());
         let record = self
             .change(whose, id, |record| {
-                check_decided(record, SystemTime::UNIX_EPOCH)?;
+                if let Some(claim) = record.claim() {
+                    return Err(claim.in_the_way(now));
+                }
                 Ok(record.resend(&token, scopes.clone(), now)?)
             })
             .await?;
@@ -223,8 +225,17 @@ impl Book {
     }
 }
 
-/// While a flow is being confirmed nobody can tell what the invitation will be. Once its time is over
-/// nothing comes of it any more, whatever has: then it may be taken back, and nothing else.
+impl Claim {
+    /// While a flow is being confirmed nobody can tell what the invitation will be. Where nobody can once
+    /// its time is over either, since the partner's record is damaged, it is sooner spent for nothing
+    /// than used twice.
+    pub(crate) fn in_the_way(&self, now: SystemTime) -> Error {
+        if now < self.until { Error::Conflict } else { Refused::InvitationSpent.into() }
+    }
+}
+
+/// Once the time of a claim is over nothing comes of it any more, whatever has: then the invitation may be
+/// taken back.
 fn check_decided(record: &StoredInvitation, now: SystemTime) -> Result<(), Error> {
     let open = record.claim().is_some_and(|claim| now < claim.until);
     if open { Err(Error::Conflict) } else { Ok(()) }

@@ -156,8 +156,9 @@ impl Onboarding {
     /// Begins a flow in the browser that asks.
     pub(crate) async fn begin(&self, beginning: Beginning) -> Result<PendingConsent, Error> {
         let desk = &self.0;
-        desk.admit_beginning(&beginning).await?;
-        let (record, pending) = desk.prepare(&beginning);
+        let above = desk.admit_beginning(&beginning).await?;
+        let (mut record, pending) = desk.prepare(&beginning);
+        record.above = above;
         desk.note(&record).await?;
         Ok(pending)
     }
@@ -175,7 +176,7 @@ impl Onboarding {
     /// What waits for confirmation, for the browser that found it, in any process.
     pub(crate) async fn found(&self, id: &FoundId, headers: &HeaderMap) -> Result<Found, Error> {
         let held = self.0.waiting(id).await?;
-        self.told(held.record.check_browser(headers))?;
+        self.told(self.0.check_browser(&held.record, headers).await)?;
         let ground = self.0.ground(held.record.partner).await?;
         let invitation = self.told(self.0.invitation_of(&held.record, &ground).await)?;
         Ok(Found::new(self.clone(), self.0.facts(&held.record, &ground, invitation)))
@@ -200,13 +201,15 @@ impl Onboarding {
 }
 
 impl Desk {
-    /// Whether anything can come of what begins.
-    async fn admit_beginning(&self, beginning: &Beginning) -> Result<(), Error> {
-        let Some(partner) = beginning.expected else { return Ok(()) };
+    /// Whether anything can come of what begins; and above which generation whatever is let go is let
+    /// go later.
+    async fn admit_beginning(&self, beginning: &Beginning) -> Result<Option<u64>, Error> {
+        let Some(partner) = beginning.expected else { return Ok(None) };
         self.check_partner(partner)?;
         beginning.check_door(partner)?;
         let ground = self.ground(partner).await?;
-        Ok(ground.check_binding(partner, &beginning.account, beginning.rebinds)?)
+        ground.check_binding(partner, &beginning.account, beginning.rebinds)?;
+        Ok(ground.above())
     }
 
     /// A flow, with what its browser needs; nothing of it is stored yet.

@@ -260,6 +260,9 @@ async fn a_yes_twice_is_done_and_a_late_no_is_told_that_it_stands() {
     assert_eq!(location(&first), "/consent/done");
     let twice = person.post(&found, "answer=confirm").await;
     assert_eq!(location(&twice), "/consent/done", "{}", text(&twice));
+    let nobodys = format!("/consent/found/{}", "A".repeat(43));
+    let lost = person.post(&nobodys, "answer=decline").await;
+    assert!(text(&lost).contains("There is nothing left to confirm"), "{}", text(&lost));
     let late = person.post(&found, "answer=decline").await;
     assert_eq!(late.status(), StatusCode::CONFLICT);
     assert!(text(&late).contains("Your yes arrived before your no"), "{}", text(&late));

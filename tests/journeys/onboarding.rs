@@ -2,6 +2,7 @@
 
 mod accounts;
 mod callbacks;
+mod clocks;
 mod confirming;
 mod cut_off;
 mod deciding;

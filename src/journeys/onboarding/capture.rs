@@ -59,7 +59,7 @@ impl Desk {
         self.check_issuer(&callback, Some(partner))?;
         let ground = self.ground(partner).await?;
         ground.check_binding(partner, &pending.account, pending.rebinds)?;
-        ground.check_tombstone(partner, pending.wanted_since())?;
+        ground.check_tombstone(partner, pending.wanted_since(), pending.above)?;
         // Before a first contact nobody can say of which tenant it will be: what is known of that counts.
         let known = ground.consent().map(Consent::kind).filter(|_| pending.expected.is_none());
         pending.kind = known.or(pending.kind);
@@ -76,7 +76,8 @@ impl Desk {
             now: self.clock.now(),
         })?;
         let compared = self.compared(&ground, &proven.token).await;
-        let record = self.keep(pending, partner, user, mfa, proven, compared).await?;
+        let above = ground.above();
+        let record = self.keep(pending, partner, user, mfa, proven, compared, above).await?;
         let ground = self.ground(partner).await?;
         let invitation = invitation.map(|invitation| self.book.shown(&invitation));
         Ok(self.facts(&record, &ground, invitation))
@@ -234,7 +235,11 @@ impl Desk {
         mfa: MfaFinding,
         proven: Proven,
         compared: Comparison,
+        above: Option<u64>,
     ) -> Result<FoundRecord, Error> {
+        // A mark goes with the partner's return; whoever put it there may have died before that was told
+        // by a receipt.
+        self.notary.enter_mark_first(partner).await?;
         let now = self.clock.now();
         let record = FoundRecord {
             id: pending.id,
@@ -255,6 +260,7 @@ impl Desk {
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
             confirming: 0,
+            above,
         };
         let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });
@@ -263,23 +269,22 @@ impl Desk {
 
     /// Under the partner's key, so that whoever shreds the partner shreds this, too, in every copy.
     /// A damaged key is not replaced before somebody says so: until then the application's serves.
-    async fn seal(&self, record: FoundRecord) -> Result<FoundRecord, Error> {
-        match self.seal_for_partner(&record).await {
+    async fn seal(&self, mut record: FoundRecord) -> Result<FoundRecord, Error> {
+        match self.seal_for_partner(&mut record).await {
             Err(error) if is_damage(&error) => {
                 let record = FoundRecord { sealed_for: None, ..record };
                 self.ledger.insert(&record).await?;
                 Ok(record)
             }
             Err(LedgerError::Shredded { partner, .. }) => Err(Refused::Withdrawn(partner).into()),
-            sealed => Ok(sealed.map(|_| record)?),
+            sealed => Ok(sealed.map(|()| record)?),
         }
     }
 
-    async fn seal_for_partner(&self, record: &FoundRecord) -> Result<(), LedgerError> {
-        // Its mark goes with the partner's return; whoever put it there may have died before that was
-        // told by a receipt.
-        self.notary.enter_mark(record.partner).await;
-        self.ledger.revive(record.partner, record.begun_at).await?;
+    async fn seal_for_partner(&self, record: &mut FoundRecord) -> Result<(), LedgerError> {
+        let let_go = self.ledger.revive(record.partner, record.begun_at).await?;
+        let since = let_go.map_or(0, |let_go| let_go.generation.saturating_add(1));
+        record.above = record.above.map(|above| above.max(since));
         self.ledger.insert(record).await.map(drop)
     }
 }

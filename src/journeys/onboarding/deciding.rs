@@ -55,15 +55,13 @@ impl Onboarding {
     ) -> Result<(), Error> {
         let partner = match self.0.finding(id).await? {
             Some(held) => {
-                self.told(held.record.check_browser(headers))?;
+                self.told(self.0.check_browser(&held.record, headers).await)?;
                 Some(held.record.partner)
             }
             None => id.sealed_for(),
         };
-        match partner {
-            Some(partner) => self.decline(id, partner).await,
-            None => Ok(()),
-        }
+        let partner = partner.ok_or(Refused::NothingToConfirm)?;
+        self.decline(id, partner).await
     }
 
     /// Whether the consent that stands is what was found under this name.
@@ -132,11 +130,14 @@ impl Desk {
     ) -> Consent {
         self.standings.forget(stored.consent.partner); // who wrote it may have been cut off
         self.notary.enter(stored).await;
-        if let Some(found) = found {
-            self.spend_invitation(found, &stored.consent).await;
-            self.erase(id).await;
+        let Some(found) = found else { return stored.consent.clone() };
+        self.spend_invitation(found, &stored.consent).await;
+        self.erase(id).await;
+        // Whoever else said yes may not have lived to tell it: twice is better than never.
+        match found.confirming {
+            0 => stored.consent.clone(),
+            _ => self.settled(stored.consent.clone()),
         }
-        stored.consent.clone()
     }
 
     /// Whether it may take the place of what stands, as this process sees it.
@@ -156,7 +157,7 @@ impl Desk {
             Ground::Damaged { error, .. } if !replacement.of_damaged => {
                 return Err(error.clone().into());
             }
-            _ => ground.check_tombstone(found.partner, found.begun_at)?,
+            _ => ground.check_tombstone(found.partner, found.begun_at, found.above)?,
         }
         Ok(self.admit_again(found)?)
     }
@@ -248,11 +249,32 @@ impl Desk {
         Err(Error::Conflict)
     }
 
+    /// Nobody is told that nothing was given whose consent stands, or can still be put back.
     async fn check_unconfirmed(&self, id: &FoundId, partner: TenantId) -> Result<(), Error> {
-        match self.stands(id, partner).await? {
-            Some(_) => Err(Refused::ConfirmedAlready(partner).into()),
-            None => Ok(()),
+        let ground = self.readable_ground(partner).await?;
+        let confirmed = ground.held().is_some_and(|held| {
+            let previous = held.record.past.previous(self.clock.now());
+            let behind = previous.is_some_and(|previous| id.became(previous.consent()));
+            behind || id.became(&held.record.consent)
+        });
+        if confirmed { Err(Refused::ConfirmedAlready(partner).into()) } else { Ok(()) }
+    }
+
+    /// Whether this browser found it. The one that has confirmed it forgot its key, and may meet it once
+    /// more where it could not be erased.
+    pub(super) async fn check_browser(
+        &self,
+        found: &FoundRecord,
+        headers: &HeaderMap,
+    ) -> Result<(), Error> {
+        let checked = found.check_browser(headers);
+        if checked.is_err()
+            && let Ok(ground) = self.ground(found.partner).await
+            && ground.consent().is_some_and(|standing| found.became(standing))
+        {
+            return Err(Refused::ConfirmedAlready(found.partner).into());
         }
+        checked
     }
 
     /// The consent that stands, if it is what was found under this name.
@@ -261,12 +283,15 @@ impl Desk {
         id: &FoundId,
         partner: TenantId,
     ) -> Result<Option<StoredConsent>, Error> {
+        let ground = self.readable_ground(partner).await?;
+        let held = ground.held().filter(|held| id.became(&held.record.consent));
+        Ok(held.map(|held| held.record.clone()))
+    }
+
+    async fn readable_ground(&self, partner: TenantId) -> Result<Ground, Error> {
         match self.ground(partner).await? {
             Ground::Damaged { error, .. } => Err(error.into()),
-            ground => {
-                let held = ground.held().filter(|held| id.became(&held.record.consent));
-                Ok(held.map(|held| held.record.clone()))
-            }
+            ground => Ok(ground),
         }
     }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::browser::{self, cookie_name};
-use super::ground::Ground;
+use super::ground::{Ground, check_tombstone, is_above};
 use super::{Onboarding, Replacement};
 use crate::error::Error;
 use crate::model::clock::as_seconds;
@@ -317,6 +317,10 @@ pub(super) struct FoundRecord {
     /// How many have said yes, and what comes of it is not known yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) confirming: u32,
+    /// The generation that stood when it was found: what was let go, or put back, above it came later,
+    /// whatever two clocks say. Not known where that was damaged, and to versions before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) above: Option<u64>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -375,13 +379,11 @@ impl FoundRecord {
         if standing.account != self.account && !self.rebinds {
             return Err(Refused::NotYours(partner));
         }
-        if standing.was_withdrawn_since(self.begun_at) {
-            return Err(Refused::Withdrawn(partner));
+        if standing.is_withdrawn() || standing.was_withdrawn_since(self.begun_at) {
+            return check_tombstone(standing, self.begun_at, self.above);
         }
-        if standing.is_withdrawn() {
-            return Ok(());
-        }
-        let put_back = stored.past.was_rolled_back_since(self.begun_at);
+        let put_back = stored.past.was_rolled_back_since(self.begun_at)
+            || stored.past.is_put_back() && is_above(standing.generation, self.above);
         if self.token_issued_at < standing.confirmed_at || put_back {
             return Err(Refused::OlderToken(partner));
         }

@@ -27,6 +27,8 @@ pub(super) enum Ground {
     Shredded {
         /// When.
         at: SystemTime,
+        /// All of it, and older.
+        generation: u64,
         /// Where what is left of it lies, if it does.
         row: Option<Row>,
     },
@@ -50,7 +52,20 @@ pub(super) struct Row {
 impl Ground {
     /// The generation of what stands, as far as it can be read.
     pub(super) fn generation(&self) -> u64 {
-        self.consent().map_or(0, |consent| consent.generation)
+        match self {
+            Self::Held(held) => held.record.consent.generation,
+            Self::Shredded { generation, .. } => *generation,
+            Self::Free | Self::Damaged { .. } => 0,
+        }
+    }
+
+    /// What is let go after now is let go in a generation above this one.
+    pub(super) fn above(&self) -> Option<u64> {
+        match self {
+            Self::Damaged { .. } => None,
+            Self::Shredded { generation, .. } => Some(generation.saturating_add(1)),
+            ground => Some(ground.generation()),
+        }
     }
 
     pub(super) fn held(&self) -> Option<&Held<StoredConsent>> {
@@ -105,14 +120,36 @@ impl Ground {
         &self,
         partner: TenantId,
         begun_at: SystemTime,
+        above: Option<u64>,
     ) -> Result<(), Refused> {
         let let_go = match self {
-            Self::Held(held) => held.record.consent.was_withdrawn_since(begun_at),
-            Self::Shredded { at, .. } => unix_seconds(begun_at) <= unix_seconds(*at),
+            Self::Held(held) => return check_tombstone(&held.record.consent, begun_at, above),
+            Self::Shredded { at, generation, .. } => {
+                let overtook = unix_seconds(begun_at) <= unix_seconds(*at);
+                overtook || is_above(generation.saturating_add(1), above)
+            }
             _ => false,
         };
         if let_go { Err(Refused::Withdrawn(partner)) } else { Ok(()) }
     }
+}
+
+/// By the date, and by the generation: two clocks may be minutes apart.
+pub(super) fn check_tombstone(
+    standing: &Consent,
+    begun_at: SystemTime,
+    above: Option<u64>,
+) -> Result<(), Refused> {
+    let later = standing.is_withdrawn() && is_above(standing.generation, above);
+    match later || standing.was_withdrawn_since(begun_at) {
+        true => Err(Refused::Withdrawn(standing.partner)),
+        false => Ok(()),
+    }
+}
+
+/// Whether it came after that generation, where that is known.
+pub(super) fn is_above(generation: u64, above: Option<u64>) -> bool {
+    above.is_some_and(|above| generation > above)
 }
 
 impl Desk {
@@ -120,9 +157,9 @@ impl Desk {
         match self.ledger.consent(partner).await {
             Ok(None) => Ok(Ground::Free),
             Ok(Some(held)) => Ok(Ground::Held(Box::new(held))),
-            Err(LedgerError::Shredded { at, .. }) => {
+            Err(LedgerError::Shredded { at, generation, .. }) => {
                 let row = self.row(partner).await?;
-                Ok(Ground::Shredded { at, row })
+                Ok(Ground::Shredded { at, generation, row })
             }
             Err(error) if is_damage(&error) => {
                 let row = self.row(partner).await?;
@@ -179,10 +216,19 @@ impl Desk {
         Ok(next)
     }
 
+    /// What was let go since it was found stays so.
     async fn revive(&self, found: &FoundRecord) -> Result<Option<Destroyed>, Error> {
-        match self.ledger.revive(found.partner, found.begun_at).await {
-            Err(LedgerError::Shredded { partner, .. }) => Err(Refused::Withdrawn(partner).into()),
-            revived => Ok(revived?),
+        let let_go = match self.ledger.revive(found.partner, found.begun_at).await {
+            Err(LedgerError::Shredded { partner, .. }) => {
+                return Err(Refused::Withdrawn(partner).into());
+            }
+            revived => revived?,
+        };
+        match let_go {
+            Some(mark) if is_above(mark.generation.saturating_add(1), found.above) => {
+                Err(Refused::Withdrawn(found.partner).into())
+            }
+            let_go => Ok(let_go),
         }
     }
 }

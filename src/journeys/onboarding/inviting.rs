@@ -89,13 +89,13 @@ impl Onboarding {
     ) -> Result<PendingConsent, Error> {
         let desk = &self.0;
         let held = desk.book.by_token(token).await?;
-        desk.admit_invitation(&held.record).await?;
+        let above = desk.admit_invitation(&held.record).await?;
         let beginning = Beginning { mode, ..Beginning::invited(&held.record.terms) };
         let (mut record, pending) = desk.prepare(&beginning);
         let (browser, until) = (record.browser.clone(), record.begun_at + FLOW_LIFE);
         let live = LiveFlow { flow: record.id.clone(), browser, until };
         let invitation = desk.start_invitation(&held.record, live, cookies).await?;
-        record.invited = Some(invitation.flow());
+        (record.invited, record.above) = (Some(invitation.flow()), above);
         desk.note(&record).await?;
         Ok(pending.ending(invitation.link.expires_at))
     }
@@ -117,19 +117,21 @@ impl Beginning {
 }
 
 impl Desk {
-    /// Whether anything can come of an invitation on these terms that was sent then.
-    async fn admit_terms(&self, terms: &Terms, sent_at: SystemTime) -> Result<(), Error> {
-        let Some(partner) = terms.partner else { return Ok(()) };
+    /// Whether anything can come of an invitation on these terms that was sent then, as for
+    /// `admit_beginning`.
+    async fn admit_terms(&self, terms: &Terms, sent_at: SystemTime) -> Result<Option<u64>, Error> {
+        let Some(partner) = terms.partner else { return Ok(None) };
         self.check_partner(partner)?;
         let ground = self.ground(partner).await?;
         ground.check_binding(partner, &terms.account, terms.rebinds)?;
-        Ok(ground.check_tombstone(partner, sent_at)?)
+        ground.check_tombstone(partner, sent_at, None)?;
+        Ok(ground.above())
     }
 
     pub(super) async fn admit_invitation(
         &self,
         invitation: &StoredInvitation,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<u64>, Error> {
         invitation.admit(self.app.scopes(), self.clock.now())?;
         self.admit_terms(&invitation.terms, invitation.link.sent_at).await
     }
@@ -208,8 +210,8 @@ impl Desk {
             record.admit(self.app.scopes(), now)?;
             record.check_flow(invited, &found.id)?;
             record.check_user(found.partner, user)?;
-            if record.is_claimed_from(&found.id) {
-                return Err(Error::Conflict);
+            if let Some(other) = record.claim().filter(|claim| claim.flow != found.id) {
+                return Err(other.in_the_way(now));
             }
             record.claim_by(claim.clone());
             Ok(())

@@ -90,6 +90,9 @@ pub(super) struct PendingRecord {
     /// Whether an approval was begun in its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) led_to_approval: bool,
+    /// The generation that stood when it began: see `FoundRecord`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) above: Option<u64>,
     #[serde(with = "as_seconds")]
     pub(super) begun_at: SystemTime,
     #[serde(with = "as_seconds")]
@@ -131,6 +134,7 @@ impl PendingRecord {
             proof: Some(FlowProof { nonce, verifier }),
             invited: None,
             led_to_approval: false,
+            above: None,
             begun_at: now,
             expires_at: now + PENDING_LIFE,
         }

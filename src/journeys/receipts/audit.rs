@@ -80,6 +80,17 @@ pub enum ReceiptFinding {
         /// By which key.
         key: String,
     },
+    /// Its key is retired, and it did not open when the checkpoint was made after that: nobody vouches that
+    /// it is the one that lay there. An older checkpoint that knows it does.
+    #[error(
+        "{place} did not open when the checkpoint was made, and is signed by retired key {key}"
+    )]
+    Unvouched {
+        /// Which.
+        place: ReceiptPlace,
+        /// By which key.
+        key: String,
+    },
     /// What stands beside it of a person is not what was signed for.
     #[error("{field} beside {place} is not what was signed for")]
     WrongPerson {
@@ -168,6 +179,10 @@ pub(super) struct Auditor<'a> {
     keys: &'a ReceiptKeys,
     /// One that holds.
     checkpoint: Option<&'a Checkpoint>,
+    /// Where its chains end, by whose and which they are.
+    heads: BTreeMap<(TenantId, &'a str), u64>,
+    /// What did not open when it was made.
+    unread: BTreeSet<(TenantId, u64)>,
     findings: Vec<ReceiptFinding>,
 }
 
@@ -177,8 +192,11 @@ impl<'a> Auditor<'a> {
         keys: &'a ReceiptKeys,
         checkpoint: Option<&'a Checkpoint>,
     ) -> Audit {
-        let mut auditor = Self { keys, checkpoint: None, findings: Vec::new() };
-        auditor.checkpoint = checkpoint.filter(|checkpoint| auditor.admits(checkpoint));
+        let (heads, unread) = (BTreeMap::new(), BTreeSet::new());
+        let mut auditor = Self { keys, checkpoint: None, heads, unread, findings: Vec::new() };
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| auditor.admits(checkpoint)) {
+            auditor.compare_with(checkpoint);
+        }
         let holding = auditor.holding(receipts);
         let chains = auditor.chains(&holding);
         for chain in chains.values() {
@@ -201,6 +219,15 @@ impl<'a> Auditor<'a> {
             self.findings.push(ReceiptFinding::BadCheckpoint { key: text.key.clone() });
         }
         in_time && verifies
+    }
+
+    fn compare_with(&mut self, checkpoint: &'a Checkpoint) {
+        let heads = checkpoint.expected();
+        self.heads = heads
+            .map(|chain| ((chain.partner, chain.head.chain.as_str()), chain.head.sequence))
+            .collect();
+        self.unread = checkpoint.unread().map(|lost| (lost.partner, lost.sequence)).collect();
+        self.checkpoint = Some(checkpoint);
     }
 
     /// The receipts whose signatures hold.
@@ -278,23 +305,27 @@ impl<'a> Auditor<'a> {
     /// Its own date says when it was made, and so does what it follows: whoever has a key that was
     /// retired can put any date, but not any place.
     fn check_retired(&mut self, receipt: &Receipt, latest: SystemTime) {
-        let key = receipt.key();
-        let Some(retired) = self.keys.retired(key) else { return };
-        if latest >= retired || self.is_since_checkpoint(receipt, retired) {
-            let (place, key) = (place(receipt), key.to_owned());
+        let Some(retired) = self.keys.retired(receipt.key()) else { return };
+        let (place, key) = (place(receipt), receipt.key().to_owned());
+        if latest >= retired {
             self.findings.push(ReceiptFinding::RetiredKey { place, key });
+        } else if self.is_beyond_checkpoint(receipt, retired) {
+            let finding = match self.unread.contains(&(place.partner, place.sequence)) {
+                true => ReceiptFinding::Unvouched { place, key },
+                false => ReceiptFinding::RetiredKey { place, key },
+            };
+            self.findings.push(finding);
         }
     }
 
-    fn is_since_checkpoint(&self, receipt: &Receipt, retired: SystemTime) -> bool {
+    /// Whether a checkpoint that is younger than the key's retirement does not know it.
+    fn is_beyond_checkpoint(&self, receipt: &Receipt, retired: SystemTime) -> bool {
         let Some(checkpoint) = self.checkpoint.filter(|point| point.at() >= retired) else {
             return false;
         };
-        let mut expected = checkpoint.expected();
-        let known = expected.find(|chain| is_of(receipt, chain));
-        let is_concerned = checkpoint.only.is_none_or(|only| only == receipt.partner())
-            && !checkpoint.unread().any(|lost| lost == place(receipt));
-        is_concerned && known.is_none_or(|chain| receipt.sequence() > chain.head.sequence)
+        let is_concerned = checkpoint.only.is_none_or(|only| only == receipt.partner());
+        let chain = (receipt.partner(), receipt.text.chain.as_str());
+        is_concerned && self.heads.get(&chain).is_none_or(|head| receipt.sequence() > *head)
     }
 
     fn check_realm(&mut self, receipt: &Receipt) {
@@ -311,12 +342,25 @@ impl<'a> Auditor<'a> {
             let found = chains.get(&name).map_or(&[][..], Vec::as_slice);
             self.findings.extend(check_head(expected, found));
         }
-        let is_here = |place: &ReceiptPlace| {
-            let of_partner = chains.iter().filter(|((_, partner, _), _)| *partner == place.partner);
-            of_partner.flat_map(|(_, chain)| chain).any(|one| one.sequence() == place.sequence)
-        };
-        let lost = checkpoint.unread().filter(|place| !is_here(place));
+        let here = self.places_of(chains);
+        let lost =
+            checkpoint.unread().filter(|lost| !here.contains(&(lost.partner, lost.sequence)));
         self.findings.extend(lost.map(|place| ReceiptFinding::NotRestored { place }));
+    }
+
+    /// The places that are taken in the chains that the checkpoint names, or in any of a partner of whom
+    /// it names none.
+    fn places_of(
+        &self,
+        chains: &BTreeMap<ChainName<'_>, Vec<&Receipt>>,
+    ) -> BTreeSet<(TenantId, u64)> {
+        let named: BTreeSet<TenantId> = self.heads.keys().map(|(partner, _)| *partner).collect();
+        let counts = |(_, partner, chain): &ChainName<'_>| {
+            self.heads.contains_key(&(*partner, *chain)) || !named.contains(partner)
+        };
+        let chains = chains.iter().filter(|(name, _)| counts(name));
+        let receipts = chains.flat_map(|(_, chain)| chain);
+        receipts.map(|receipt| (receipt.partner(), receipt.sequence())).collect()
     }
 }
 
@@ -347,10 +391,6 @@ fn check_head(expected: &ChainText, found: &[&Receipt]) -> Option<ReceiptFinding
     let is_other = !there.is_empty() && !there.contains(&head.hash);
     let place = ReceiptPlace { partner, sequence: head.sequence };
     is_other.then_some(ReceiptFinding::Fork { place })
-}
-
-fn is_of(receipt: &Receipt, chain: &ChainText) -> bool {
-    receipt.partner() == chain.partner && receipt.text.chain == chain.head.chain
 }
 
 const fn place(receipt: &Receipt) -> ReceiptPlace {

@@ -80,6 +80,21 @@ impl Notary {
         }
     }
 
+    /// The same before the mark goes: where its receipt cannot be written yet, it must stay. One behind a
+    /// damaged record can never be.
+    pub(crate) async fn enter_mark_first(&self, partner: TenantId) -> Result<(), Error> {
+        if self.signer.is_none() {
+            return Ok(());
+        }
+        match self.write_mark(partner).await {
+            Err(error @ (Error::Damaged { .. } | Error::Key { partner: Some(_), .. })) => {
+                self.settle(partner, Err(error));
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
     async fn write_mark(&self, partner: TenantId) -> Result<(), Error> {
         match self.ledger.mark_of(partner).await? {
             Some(mark) => self.enter_shredding(partner, mark.generation, mark.at).await,
@@ -220,7 +235,11 @@ impl Notary {
         loop {
             let page = self.ledger.list::<StoredConsent>(Selection::All, cursor, PAGE).await?;
             for read in page.records {
-                self.enter_read(read.map(Some)).await?;
+                match self.enter_read(read.map(Some)).await {
+                    // It is named; behind it nothing can be written until it is restored.
+                    Err(Error::Damaged { kind: "receipt", .. }) => {}
+                    written => written?,
+                }
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -237,11 +256,7 @@ impl Notary {
         match read {
             Ok(Some(held)) if !held.record.chain.waiting.is_empty() => {
                 let (partner, chain) = (held.record.consent.partner, held.record.chain);
-                match self.write(partner, chain).await {
-                    // The checkpoint names it; behind it nothing can be written until it is restored.
-                    Err(Error::Damaged { kind: "receipt", .. }) => Ok(()),
-                    written => written.map(drop),
-                }
+                self.write(partner, chain).await.map(drop)
             }
             Ok(_) => Ok(()),
             Err(error) if error.is_of_one_record() => Ok(()),

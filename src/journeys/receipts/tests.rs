@@ -298,6 +298,60 @@ async fn what_is_signed_with_a_retired_key_is_found_whatever_date_it_bears() {
     assert_eq!(audit(&paper, Some(&forged)), [bad]);
 }
 
+fn audited(receipts: &Receipts, keys: &ReceiptKeys, point: &Checkpoint) -> Vec<ReceiptFinding> {
+    receipts.verify(keys, Some(point)).findings().to_vec()
+}
+
+/// A checkpoint that could not read one receipt.
+async fn blind_checkpoint(
+    key: &ReceiptKey,
+    paper: Option<&Paper>,
+    lost: ReceiptPlace,
+    at: SystemTime,
+) -> Checkpoint {
+    let chains = paper.map(Paper::head).into_iter().collect();
+    let lost = crate::storage::receipts::Place { partner: lost.partner, sequence: lost.sequence };
+    let (realm, id) = (realm(Environment::Production), key.public().id().as_str());
+    let text = CheckpointText::new(&realm, at, id, chains, vec![lost.into()]);
+    let signed = serde_json::to_string(&text).expect("JSON");
+    let signature = key.sign(signed.as_bytes()).await.expect("signed");
+    Checkpoint::signed(text, signed, &signature)
+}
+
+#[tokio::test]
+async fn in_a_place_that_a_checkpoint_could_not_read_a_retired_key_is_vouched_for_by_nobody() {
+    let (old, new) = (key("old"), key("new"));
+    let keys = ReceiptKeys::new(new.public()).and_retired(old.public(), at(10)).expect("another");
+    let mut paper = Paper::written(CONTOSO, &old).await;
+    let point = blind_checkpoint(&new, Some(&paper), place(5), at(20)).await;
+    paper.add(&old, ConsentChange::Live, at(5)).await;
+    let unvouched = ReceiptFinding::Unvouched { place: place(5), key: "old".to_owned() };
+    assert_eq!(audited(&paper.receipts(), &keys, &point), [unvouched]);
+    let older = checkpoint(&new, &[&paper], at(11)).await;
+    assert_eq!(audited(&paper.receipts(), &keys, &older), []);
+
+    // The only receipt of a chain whose name nobody knows.
+    let mut made_up = Paper::of(CONTOSO);
+    made_up.add(&old, ConsentChange::Live, at(5)).await;
+    let point = blind_checkpoint(&new, None, place(1), at(20)).await;
+    let found = audited(&made_up.receipts(), &keys, &point);
+    assert_eq!(found, [ReceiptFinding::Unvouched { place: place(1), key: "old".to_owned() }]);
+}
+
+#[tokio::test]
+async fn a_receipt_of_another_chain_does_not_stand_in_for_one_that_is_not_restored() {
+    let own = key("own");
+    let keys = ReceiptKeys::new(own.public());
+    let mut elsewhere = Paper::written(CONTOSO, &own).await;
+    elsewhere.add(&own, ConsentChange::Live, at(5)).await;
+    let here = Paper::written(CONTOSO, &own).await;
+    let point = blind_checkpoint(&own, Some(&here), place(5), at(20)).await;
+    let mut both = elsewhere.receipts();
+    both.extend([here.receipts()]);
+    let found = audited(&both, &keys, &point);
+    assert_eq!(found, [ReceiptFinding::NotRestored { place: place(5) }]);
+}
+
 #[tokio::test]
 async fn a_clock_that_was_far_ahead_once_spoils_nothing_but_its_own_receipt() {
     let (old, new) = (key("old"), key("new"));

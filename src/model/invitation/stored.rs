@@ -267,11 +267,6 @@ impl StoredInvitation {
         }
     }
 
-    /// Whether another flow than this one is being confirmed.
-    pub(crate) fn is_claimed_from(&self, flow: &str) -> bool {
-        self.claim().is_some_and(|claim| claim.flow != flow)
-    }
-
     pub(crate) fn claim_by(&mut self, claim: Claim) {
         self.stage = Stage::Claimed(claim);
     }

@@ -280,3 +280,97 @@ async fn what_is_refused_at_the_door_is_told() {
     assert_eq!(refused(elsewhere.map(drop)), Refused::OtherBrowser);
     assert_eq!(told().last(), Some(&Refused::OtherBrowser));
 }
+
+#[tokio::test]
+async fn an_invitation_whose_claim_nobody_can_decide_is_spent_for_everybody_else() {
+    // F-22
+    let stage = Stage::new().await;
+    stage.world.onboard(&stage.broker).await;
+    stage.world.clock.advance(MINUTE);
+    let sent = stage.broker.first_invitation(stage.world.account()).await.expect("an invitation");
+    let request = answer(&stage.broker, &sent, &stage.world.admin).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    stage.store.deny(Kind::Consent, StoreError::unavailable("on purpose"));
+    found.confirm().await.expect_err("nobody knows");
+    stage.other_store.harm_consents();
+    let id = sent.invitation().id();
+    let early = stage.other.invitations().resend(id).await;
+    assert!(matches!(early, Err(Error::Conflict)), "{early:?}");
+    stage.world.clock.advance(16 * MINUTE);
+    let late = stage.other.invitations().resend(id).await;
+    assert_eq!(refused(late.map(drop)), Refused::InvitationSpent);
+}
+
+#[tokio::test]
+async fn an_invitation_of_a_partner_that_was_shredded_is_open_again_when_nothing_was_given() {
+    let stage = Stage::new().await;
+    stage.world.onboard(&stage.broker).await;
+    stage.broker.partner(stage.world.contoso).shred().await.expect("its key is gone");
+    stage.world.clock.advance(MINUTE);
+    let sent = stage.world.invite(&stage.broker).await;
+    let request = answer(&stage.broker, &sent, &stage.world.admin).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    stage.store.deny(Kind::Consent, StoreError::unavailable("on purpose"));
+    found.confirm().await.expect_err("nobody knows");
+    stage.store.allow();
+    stage.world.clock.advance(16 * MINUTE);
+    assert_eq!(stage.status(&sent).await, InvitationStatus::Started { times: 1 });
+    let request = answer(&stage.other, &sent, &stage.world.admin).await;
+    let found = capture(&stage.other, &request).await.expect("everything holds");
+    found.confirm().await.expect("a consent");
+    assert!(matches!(stage.status(&sent).await, InvitationStatus::Confirmed { .. }));
+}
+
+#[tokio::test]
+async fn a_consent_whose_writer_cannot_tell_of_it_is_told_by_whoever_says_yes_next() {
+    //
+    let stage = Stage::new().await;
+    let request = stage.world.callback(&stage.broker).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    let id = found.id().clone();
+    let again = stage.other.found(&id, request.headers()).await.expect("it waits");
+    stage.store.hold(Kind::Consent); // it is written, and its writer hears nothing of it
+    let confirming = tokio::spawn(async move { found.confirm().await });
+    stage.store.waiting().await;
+    let told = || {
+        let events = stage.world.events().into_iter();
+        events.filter(|event| matches!(event, Event::ConsentConfirmed { .. })).count()
+    };
+    assert_eq!(told(), 0);
+    again.confirm().await.expect("it stands");
+    assert_eq!(told(), 1);
+    stage.store.release();
+    confirming.await.expect("no panic").expect("a consent");
+}
+
+#[tokio::test]
+async fn a_no_to_what_was_given_and_replaced_since_is_not_told_that_nothing_was_given() {
+    let stage = Stage::new().await;
+    let request = stage.world.callback(&stage.broker).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    let id = found.id().clone();
+    let other_tab = stage.other.found(&id, request.headers()).await.expect("it waits");
+    found.confirm().await.expect("a consent");
+    stage.world.clock.advance(MINUTE);
+    let request = stage.world.callback(&stage.broker).await;
+    let next = capture(&stage.broker, &request).await.expect("everything holds");
+    next.confirm().await.expect("a newer consent");
+    let no = other_tab.decline().await;
+    assert_eq!(refused(no), Refused::ConfirmedAlready(stage.world.contoso));
+}
+
+#[tokio::test]
+async fn a_browser_without_the_key_of_what_stands_by_now_is_told_that_it_stands() {
+    let stage = Stage::new().await;
+    let request = stage.world.callback(&stage.broker).await;
+    let found = capture(&stage.broker, &request).await.expect("everything holds");
+    let id = found.id().clone();
+    let without = async || refused(stage.other.found(&id, &HeaderMap::new()).await.map(drop));
+    assert_eq!(without().await, Refused::OtherBrowser);
+    stage.store.hold(Kind::Consent);
+    let confirming = tokio::spawn(async move { found.confirm().await });
+    stage.store.waiting().await;
+    assert_eq!(without().await, Refused::ConfirmedAlready(stage.world.contoso));
+    stage.store.release();
+    confirming.await.expect("no panic").expect("a consent");
+}

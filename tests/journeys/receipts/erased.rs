@@ -161,3 +161,42 @@ async fn a_partner_whose_key_does_not_open_keeps_nobody_from_a_checkpoint() {
     let point = broker_on(&world, &notary, world.store().await).await.checkpoint_receipts().await;
     assert_eq!(point.expect("of all that opens").partners().count(), 1);
 }
+
+#[tokio::test]
+async fn a_key_is_not_destroyed_while_a_receipt_stands_behind_one_that_does_not_open() {
+    // R-129, F-22
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    world.onboard(&broker).await;
+    let id = format!("{}.{:020}", world.contoso, 1);
+    let sound = raw::row(&world.store_folder(), "receipt", &id).sealed;
+    let mut harmed = sound.clone();
+    *harmed.last_mut().expect("bytes") ^= 1;
+    raw::overwrite(&world.store_folder(), "receipt", &id, &harmed);
+    let shredded = broker.partner(world.contoso).shred().await;
+    assert!(matches!(shredded, Err(Error::Damaged { kind: "receipt", .. })), "{shredded:?}");
+    raw::overwrite(&world.store_folder(), "receipt", &id, &sound);
+    assert_eq!(told(&world, &broker, &notary).await, ["confirmed", "withdrawn"]);
+    broker.partner(world.contoso).shred().await.expect("nothing waits");
+    assert_eq!(told(&world, &broker, &notary).await, ["confirmed", "withdrawn", "shredded"]);
+}
+
+#[tokio::test]
+async fn a_partner_comes_back_only_once_its_shredding_has_a_receipt() {
+    let (world, notary) = (World::new().await, Notary::new());
+    let broker = broker_on(&world, &notary, world.store().await).await;
+    world.onboard(&broker).await;
+    notary.signs_only(1); // the withdrawal's
+    broker.partner(world.contoso).shred().await.expect("its key is gone");
+    world.clock.advance(MINUTE);
+    notary.is_away(true);
+    let request = world.callback(&broker).await;
+    let captured = capture(&broker, &request).await.map(drop);
+    assert!(matches!(captured, Err(Error::Key { partner: None, .. })), "{captured:?}");
+    notary.is_away(false);
+    let request = world.callback(&broker).await;
+    let found = capture(&broker, &request).await.expect("everything holds");
+    found.confirm().await.expect("a consent");
+    let expected = ["confirmed", "withdrawn", "shredded", "confirmed"];
+    assert_eq!(told(&world, &broker, &notary).await, expected);
+}
