@@ -81,7 +81,7 @@ impl Grant {
         match &self.state {
             GrantState::AsWanted => None,
             GrantState::Absent | GrantState::TooNarrow(_) => Some(Remedy::GrantInCustomer),
-            GrantState::Invisible => Some(Remedy::Retry { after: SPREADS }),
+            GrantState::Unseen => Some(Remedy::Retry { after: SPREADS }),
             GrantState::Blocked(error) | GrantState::Unknown(error) => Some(error.remedy()),
         }
     }
@@ -99,8 +99,10 @@ pub enum GrantState {
     TooNarrow(Scopes),
     /// Nothing is granted.
     Absent,
-    /// Partner Center has granted it, and Entra does not show it yet.
-    Invisible,
+    /// Partner Center says that it is granted, and a token does not show it: it spreads yet, or the
+    /// application was granted something else of this API there. Look again some minutes later; if it
+    /// stays so, [withdraw](crate::Customer::withdraw) and grant anew.
+    Unseen,
     /// It cannot be had before somebody acts: the error's remedy says who.
     Blocked(Error),
     /// It could not be found out: something failed that may pass.
@@ -113,7 +115,7 @@ impl fmt::Display for GrantState {
             Self::AsWanted => out.write_str("as wanted"),
             Self::TooNarrow(missing) => write!(out, "too narrow: {missing} missing"),
             Self::Absent => out.write_str("absent"),
-            Self::Invisible => out.write_str("granted, and not to be seen yet"),
+            Self::Unseen => out.write_str("granted, and not to be seen"),
             Self::Blocked(error) => write!(out, "blocked: {error}"),
             Self::Unknown(error) => write!(out, "unknown: {error}"),
         }
@@ -266,14 +268,15 @@ impl Granting {
         customer: TenantId,
         resource: &Resource,
     ) -> Result<GrantState, Error> {
-        for pause in LOOKS {
-            self.clock.sleep(pause).await;
+        let mut pauses = PAUSES.iter();
+        loop {
             match self.look(errand, customer, resource).await? {
                 GrantState::Absent | GrantState::Unknown(_) => {}
                 seen => return Ok(seen),
             }
+            let Some(pause) = pauses.next() else { return Ok(GrantState::Unseen) };
+            self.clock.sleep(*pause).await;
         }
-        Ok(GrantState::Invisible)
     }
 
     fn id_of(&self, resource: &Resource) -> Result<ClientId, Error> {
@@ -307,9 +310,8 @@ const fn concerns_all(error: &Error) -> bool {
     )
 }
 
-/// When it is looked whether a grant shows, a minute in all.
-const LOOKS: [Duration; 7] = [
-    Duration::ZERO,
+/// Between looks at whether a grant shows, a minute in all.
+const PAUSES: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),

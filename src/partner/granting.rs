@@ -35,8 +35,8 @@ impl Customer<'_> {
     /// most for each, and finds tokens of before no more. Once all is as wanted nothing more is sent to
     /// Partner Center, so it may be repeated at will, also after it was dropped half way.
     ///
-    /// What is granted more narrowly is left as it is, for Partner Center cannot add to it: see
-    /// [`GrantState::TooNarrow`](crate::GrantState::TooNarrow).
+    /// What is granted otherwise is left as it is, for Partner Center cannot add to it: see
+    /// [`GrantState::Unseen`](crate::GrantState::Unseen).
     ///
     /// The partner's user must be one of its `AdminAgents` and have a role in the customer's tenant that
     /// lets it consent: Global Administrator, Privileged Role Administrator or Cloud Application
