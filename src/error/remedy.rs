@@ -285,7 +285,11 @@ pub(super) fn office_remedy(
         (PartnerCenterCause::RoleMissing, None) => ask(Cause::RoleMissing),
         (PartnerCenterCause::NotEnrolled, _) => ask(Cause::NotEnrolled),
         (PartnerCenterCause::Exists, Some(_)) => Remedy::GrantInCustomer,
-        (PartnerCenterCause::Malformed, _) => Remedy::FixRegistration,
+        // The partner's own consent has shown that there are such permissions.
+        (PartnerCenterCause::Malformed, Some(tenant)) => {
+            Remedy::AskAdministrator { tenant, why: Cause::ResourceMissing }
+        }
+        (PartnerCenterCause::Malformed, None) => Remedy::FixRegistration,
         _ => Remedy::ReportDefect,
     }
 }

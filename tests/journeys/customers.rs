@@ -6,8 +6,8 @@ use crate::world::recorder::Recorder;
 use crate::world::{GRAPH, HOUR, MINUTE, World, account};
 use cpv_consent::emulator::{Endpoint, Failure, MfaEnforcement, Rule};
 use cpv_consent::{
-    Broker, Customer, CustomerGrants, Error, Event, GrantState, PartnerCenterCause, Remedy,
-    Resource, TenantId,
+    Broker, Cause, ClientId, Customer, CustomerGrants, Error, Event, GrantState,
+    PartnerCenterCause, Remedy, Resource, TenantId,
 };
 use http::Method;
 
@@ -223,6 +223,17 @@ async fn whose_relationship_or_role_is_missing_is_said_and_nothing_is_granted() 
     assert_eq!(error.remedy(), Remedy::FixRelationship { customer: shop.customer });
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert!(shop.granted().is_empty());
+}
+
+#[tokio::test]
+async fn an_api_that_the_customer_lacks_is_the_customers_turn() {
+    let shop = Shop::open().await;
+    let graph = ClientId::parse("00000003-0000-0000-c000-000000000000").expect("a GUID");
+    shop.world.entra.remove_principal(shop.customer, graph);
+    let grants = shop.while_time_passes(shop.at(shop.customer).grant()).await.expect("looked at");
+    let why = Cause::ResourceMissing;
+    let remedy = Remedy::AskAdministrator { tenant: shop.customer, why };
+    assert_eq!(grants.grants()[0].remedy(), Some(remedy), "{grants:?}");
 }
 
 #[tokio::test]
