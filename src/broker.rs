@@ -16,7 +16,9 @@ use crate::error::Error;
 use crate::journeys::diagnosis::{Diagnosis, Diagnostics};
 use crate::journeys::exchange::Exchange;
 use crate::journeys::freezing::Freezes;
+use crate::journeys::granting::Granting;
 use crate::journeys::offboarding::Offboarding;
+use crate::journeys::office::Office;
 use crate::journeys::onboarding::{ApprovalReport, Found, FoundId, Onboarding};
 use crate::journeys::receipts::{Checkpoint, Notary, Receipts};
 use crate::journeys::rekeying::{Rekeying, RotateKeys};
@@ -50,6 +52,8 @@ pub struct Broker {
     pub(crate) exchange: Exchange,
     pub(crate) diagnostics: Diagnostics,
     freezes: Freezes,
+    pub(crate) office: Office,
+    pub(crate) granting: Arc<Granting>,
     pub(crate) offboarding: Offboarding,
     pub(crate) rollback: Rollback,
     pub(crate) rekeying: Rekeying,
@@ -299,7 +303,7 @@ impl Broker {
         let finish = async {
             self.exchange.finish().await;
             self.freezes.save_all().await;
-            self.chores.end().await;
+            tokio::join!(self.office.close(), self.chores.end());
         };
         tokio::select! {
             biased;
@@ -308,7 +312,7 @@ impl Broker {
         }
         tokio::select! {
             biased;
-            _ = async { tokio::join!(self.exchange.hand_over(), self.chores.end()) } => {}
+            _ = async { tokio::join!(self.exchange.hand_over(), self.office.close(), self.chores.end()) } => {}
             () = self.clock.sleep(farewell) => {}
         }
     }

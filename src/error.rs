@@ -12,6 +12,7 @@ use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::TenantId;
 use crate::protocol::authorization::CallbackError;
 use crate::protocol::id_token::IdTokenError;
+use crate::protocol::partner_center::PartnerCenterError;
 use crate::protocol::token_endpoint::{BadReply, TokenError};
 use crate::storage::keyring::{KeyError, KeyRefusal};
 use crate::storage::ledger::LedgerError;
@@ -25,7 +26,7 @@ mod page;
 mod remedy;
 
 pub use remedy::{Party, Remedy};
-use remedy::{SOON, cause_remedy, entra_remedy, refused_remedy, standing_remedy};
+use remedy::{SOON, cause_remedy, entra_remedy, office_remedy, refused_remedy, standing_remedy};
 
 /// Any failure of this crate. Cheap to clone, since callers who wait together share it.
 ///
@@ -43,6 +44,22 @@ pub enum Error {
         tenant: Option<TenantId>,
         /// Its answer.
         error: Arc<EntraError>,
+    },
+    /// Partner Center answered with an error.
+    #[error("{}: {error}", at(Some(*partner), *customer))]
+    PartnerCenter {
+        /// The partner whose consent was used.
+        partner: TenantId,
+        /// The customer it was about, where it was about one.
+        customer: Option<TenantId>,
+        /// Its answer.
+        error: PartnerCenterError,
+    },
+    /// Partner Center answered something that it never does.
+    #[error("partner {partner}: Partner Center's answer is not one")]
+    PartnerCenterReply {
+        /// The partner whose consent was used.
+        partner: TenantId,
     },
     /// We refused, whatever Entra said.
     #[error(transparent)]
@@ -238,6 +255,9 @@ impl Error {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Entra { partner, tenant, error } => entra_remedy(*partner, *tenant, error),
+            Self::PartnerCenter { partner, customer, error } => {
+                office_remedy(*partner, *customer, error)
+            }
             Self::Refused(refused) => refused_remedy(refused),
             Self::NoConsent { .. }
             | Self::PartnerCenterSuspended { .. }
@@ -276,9 +296,11 @@ impl Error {
             | Self::Setting(_)
             | Self::Transfer(_)
             | Self::Damaged { .. } => Remedy::FixRegistration,
-            Self::ForeignToken { .. } | Self::Reply(_) | Self::Closed | Self::Defect(_) => {
-                Remedy::ReportDefect
-            }
+            Self::ForeignToken { .. }
+            | Self::Reply(_)
+            | Self::PartnerCenterReply { .. }
+            | Self::Closed
+            | Self::Defect(_) => Remedy::ReportDefect,
         }
     }
 

@@ -20,16 +20,16 @@
 //!  façade      broker │ partner │ doctor     handles and wiring, no logic of their own
 //!  journeys/   freezing │ standing │ offers │ token │ watch │ cache │ flight │ sharing │ tally │
 //!              lasting │ lately │ receipts │ casebook │ circuit │ guard │ invitation │ onboarding │
-//!              exchange │ diagnosis │ offboarding │ rollback │ rekeying │ sweeping │ scan │ transfer │
-//!              verification │ checkup
+//!              exchange │ office │ customers │ granting │ diagnosis │ offboarding │ rollback │
+//!              rekeying │ sweeping │ scan │ transfer │ verification │ checkup
 //!  error       Error, Remedy            gathers the narrow errors of everything below
 //!  protocol/   json │ discovery │ challenge │ authorization │ token_endpoint │ id_token │
 //!              partner_center
 //!  storage/    keyring │ seal │ store │ ledger │ consents │ receipts │ parcel │ lease │ roll │
 //!              budget
 //!  transport/  throttle │ pace │ http │ client_assertion │ key_vault
-//!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ secret │ fingerprint │
-//!              registration │ manifest │ entra_error │ mfa │ enforcement │ role │ partner_kind │
+//!  model/      sync │ invalid │ clock │ tenant │ cloud │ scope │ resource_id │ secret │
+//!              fingerprint │ registration │ manifest │ entra_error │ mfa │ enforcement │ role │ partner_kind │
 //!              receipt │ consent │ policy │ invitation │ freeze │ motive │ event
 //! ```
 
@@ -57,8 +57,10 @@ pub use broker::{Broker, BrokerBuilder};
 pub use doctor::Doctor;
 pub use error::{Absence, Error, Party, Remedy};
 pub use journeys::checkup::{Checked, Checkup, CheckupLine, Topic, Trouble};
+pub use journeys::customers::Customers;
 pub use journeys::diagnosis::{Basis, Diagnosis, Health, Missing, Step};
 pub use journeys::exchange::{Access, Answer};
+pub use journeys::granting::{CustomerGrants, Grant, GrantState};
 pub use journeys::guard::FleetGuard;
 pub use journeys::invitation::{InvitationCursor, InvitationPage};
 pub use journeys::onboarding::{
@@ -108,7 +110,9 @@ pub use partner::{
 pub use protocol::authorization::{Callback, CallbackError, ResponseMode};
 pub use protocol::challenge::ClaimsChallenge;
 pub use protocol::id_token::IdTokenError;
-pub use protocol::partner_center::MfaMissing;
+pub use protocol::partner_center::{
+    CustomerProfile, MfaMissing, PartnerCenterCause, PartnerCenterError, RelationshipToPartner,
+};
 pub use protocol::token_endpoint::BadReply;
 pub use storage::keyring::{
     DataKey, KeyError, KeyId, KeyRefusal, KeyRing, KeySourceError, KeyVaultKey, KeyWrap, LocalKey,
@@ -128,6 +132,8 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../docs/journeys.md")]
     struct Journeys;
+    #[doc = include_str!("../docs/customers.md")]
+    struct Customers;
     #[doc = include_str!("../docs/errors.md")]
     struct Errors;
     #[doc = include_str!("../docs/stores.md")]

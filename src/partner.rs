@@ -1,6 +1,7 @@
 //! The verbs that people call for one partner and one customer.
 
 mod approving;
+mod granting;
 mod inviting;
 
 use std::future::{Future, IntoFuture};

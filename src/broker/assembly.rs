@@ -15,9 +15,11 @@ use crate::journeys::checkup::{self, Examiner};
 use crate::journeys::diagnosis::Diagnostics;
 use crate::journeys::exchange::{Exchange, Limits, Manners, Tools};
 use crate::journeys::freezing::Freezes;
+use crate::journeys::granting::Granting;
 use crate::journeys::invitation::Book;
 use crate::journeys::lately::Lately;
 use crate::journeys::offboarding::Offboarding;
+use crate::journeys::office::Office;
 use crate::journeys::onboarding::{Desk, Onboarding};
 use crate::journeys::receipts::Notary;
 use crate::journeys::rekeying::Rekeying;
@@ -166,6 +168,7 @@ struct Shared {
 impl Shared {
     fn broker(self, policies: Arc<Policies>, probe_path: String, limits: Limits) -> Broker {
         let (sweeper, exchange) = (self.sweeper(), self.exchange(limits, probe_path.clone()));
+        let office = self.office(&exchange);
         let admission = Admission { app: self.app.clone(), policies: policies.clone() };
         let admission = Arc::new(admission);
         Broker {
@@ -173,8 +176,10 @@ impl Shared {
             verifier: self.verifier(admission, &exchange),
             diagnostics: self.diagnostics(policies.clone(), exchange.clone()),
             onboarding: self.onboarding(policies, probe_path),
-            exchange,
+            exchange: exchange.clone(),
             freezes: self.freezes.clone(),
+            granting: Arc::new(self.granting(&exchange, &office)),
+            office,
             offboarding: self.offboarding(),
             rollback: self.rollback(),
             rekeying: self.rekeying(),
@@ -256,6 +261,22 @@ impl Shared {
         let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
         let (standings, freezes) = (self.standings.clone(), self.freezes.clone());
         Watch::new(ledger, clock, standings, freezes, self.roll.clone())
+    }
+
+    fn office(&self, exchange: &Exchange) -> Office {
+        let (clock, partner_center) = (self.clock.clone(), self.partner_center());
+        let place = (self.ledger.clone(), self.roll.own().id.clone());
+        Office::new(clock, exchange.clone(), partner_center, place, self.observers.clone())
+    }
+
+    fn granting(&self, exchange: &Exchange, office: &Office) -> Granting {
+        Granting {
+            app: self.app.clone(),
+            clock: self.clock.clone(),
+            exchange: exchange.clone(),
+            office: office.clone(),
+            observers: self.observers.clone(),
+        }
     }
 
     fn offboarding(&self) -> Offboarding {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::entra_error::{Cause, EntraError};
 use crate::model::policy::Refused;
 use crate::model::tenant::TenantId;
+use crate::protocol::partner_center::{PartnerCenterCause, PartnerCenterError};
 
 /// What to do next. Its [`Display`](fmt::Display) says it to a support person.
 #[derive(Clone, PartialEq, Eq)]
@@ -173,6 +174,8 @@ impl fmt::Display for Party {
 
 /// How long to wait where nobody said.
 pub(super) const SOON: Duration = Duration::from_secs(30);
+/// No third token is fetched any sooner.
+const REFUSED_TWICE: Duration = Duration::from_secs(300);
 
 pub(super) fn entra_remedy(
     partner: Option<TenantId>,
@@ -258,6 +261,37 @@ fn first_contact_remedy(cause: Cause, claims: Option<String>) -> Remedy {
 
 pub(super) fn standing_remedy(partner: TenantId, cause: Cause) -> Remedy {
     partner_remedy(partner, cause, None)
+}
+
+/// What a role lets a user do at a customer is the relationship's; at home, an administrator's.
+pub(super) fn office_remedy(
+    partner: TenantId,
+    customer: Option<TenantId>,
+    error: &PartnerCenterError,
+) -> Remedy {
+    let ask = |why| Remedy::AskAdministrator { tenant: partner, why };
+    match (error.cause(), customer) {
+        (PartnerCenterCause::Transient | PartnerCenterCause::Throttled, _) => {
+            Remedy::Retry { after: error.retry_after().unwrap_or(SOON) }
+        }
+        (PartnerCenterCause::TokenRefused, _) => Remedy::Retry { after: REFUSED_TWICE },
+        (PartnerCenterCause::MfaMissing, _) => Remedy::AskConsentAgain { claims: None },
+        (
+            PartnerCenterCause::RelationshipMissing
+            | PartnerCenterCause::RoleMissing
+            | PartnerCenterCause::NotFound,
+            Some(customer),
+        ) => Remedy::FixRelationship { customer },
+        (PartnerCenterCause::RoleMissing, None) => ask(Cause::RoleMissing),
+        (PartnerCenterCause::NotEnrolled, _) => ask(Cause::NotEnrolled),
+        (PartnerCenterCause::Exists, Some(_)) => Remedy::GrantInCustomer,
+        // The partner's own consent has shown that there are such permissions.
+        (PartnerCenterCause::Malformed, Some(tenant)) => {
+            Remedy::AskAdministrator { tenant, why: Cause::ResourceMissing }
+        }
+        (PartnerCenterCause::Malformed, None) => Remedy::FixRegistration,
+        _ => Remedy::ReportDefect,
+    }
 }
 
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {

@@ -109,6 +109,14 @@ impl Cache {
         }
     }
 
+    /// Takes out the token at this place.
+    pub(crate) fn drop_at(&self, place: &Place) {
+        if let Some(token) = write(self.shelf(place)).remove(place) {
+            token.take_back();
+            self.gone(&token);
+        }
+    }
+
     /// Takes out a partner's tokens.
     pub(crate) fn drop_partner(&self, partner: TenantId) {
         self.take_out(|place, _| place.partner == partner);

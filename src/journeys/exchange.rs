@@ -44,6 +44,7 @@ use crate::storage::lease::Leases;
 use crate::storage::ledger::Ledger;
 use crate::transport::pace::Ticket;
 
+mod anew;
 mod enforcing;
 mod flying;
 mod hand_out;

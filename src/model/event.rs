@@ -332,6 +332,22 @@ pub enum Event {
         /// What it says.
         because: String,
     },
+    /// The application was granted permissions in a customer's tenant, and a token shows it.
+    CustomerGranted {
+        /// The partner whose consent did so.
+        partner: TenantId,
+        /// The customer.
+        customer: TenantId,
+        /// Of which API.
+        resource: Resource,
+    },
+    /// All that the application was granted in a customer's tenant was withdrawn.
+    CustomerWithdrawn {
+        /// The partner whose consent did so.
+        partner: TenantId,
+        /// The customer.
+        customer: TenantId,
+    },
     /// A customer-tenant reply came without an ID token, or with another user's object id.
     UnprovenUser {
         /// The partner.

@@ -17,6 +17,7 @@ pub(crate) mod partner_kind;
 pub(crate) mod policy;
 pub(crate) mod receipt;
 pub(crate) mod registration;
+pub(crate) mod resource_id;
 pub(crate) mod role;
 pub(crate) mod scope;
 pub(crate) mod secret;

@@ -4,10 +4,13 @@
 //! restrictions and limitations" and "Certificate credentials". There is no way to say app-only
 //! here: everything done for a partner is delegated, application plus user.
 
+use std::collections::BTreeMap;
+
 use url::Url;
 
 use super::cloud::{Cloud, Environment, Realm, is_loopback};
 use super::invalid::Invalid;
+use super::resource_id;
 use super::scope::{Resource, Scope, Scopes};
 use super::tenant::{ClientId, TenantId};
 
@@ -35,6 +38,8 @@ pub struct AppRegistration {
     credential: ClientCredential,
     redirect_uri: Url,
     scopes: Scopes,
+    display_name: Option<String>,
+    resource_ids: BTreeMap<Resource, ClientId>,
 }
 
 impl AppRegistration {
@@ -57,7 +62,18 @@ impl AppRegistration {
         let access = Scope::new(Resource::PartnerCenter, "user_impersonation")?;
         let scopes = Scopes::from_iter([access]);
         let environment = Environment::default();
-        Ok(Self { cloud, environment, home, client_id, credential, redirect_uri, scopes })
+        let (display_name, resource_ids) = (None, BTreeMap::new());
+        Ok(Self {
+            cloud,
+            environment,
+            home,
+            client_id,
+            credential,
+            redirect_uri,
+            scopes,
+            display_name,
+            resource_ids,
+        })
     }
 
     /// Adds delegated permissions of a resource to those that partners are asked for.
@@ -79,6 +95,30 @@ impl AppRegistration {
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Its name in Entra, which Partner Center is told when a customer's consent is
+    /// [granted](crate::Customer::grant): at most 256 characters.
+    ///
+    /// # Errors
+    /// [`Invalid`] for one that is empty, longer, or has a control character in it.
+    pub fn display_name(mut self, name: &str) -> Result<Self, Invalid> {
+        const EXPECTED: &str = "1 to 256 characters, as the application is named in Entra";
+        let fits = !name.trim().is_empty() && name.chars().count() <= 256;
+        if !fits || name.contains(char::is_control) {
+            return Err(Invalid::new("display_name", "cannot be an application's name", EXPECTED));
+        }
+        self.display_name = Some(name.to_owned());
+        Ok(self)
+    }
+
+    /// Says under which application id Entra knows a [custom](Resource::custom) resource, to grant
+    /// permissions of it to customers. Those of Microsoft's common APIs are known, and one that stands in
+    /// the URI, as in `api://{id}`, is read there.
+    #[must_use]
+    pub fn with_resource_id(mut self, resource: Resource, id: ClientId) -> Self {
+        self.resource_ids.insert(resource, id);
         self
     }
 
@@ -116,6 +156,16 @@ impl AppRegistration {
     #[must_use]
     pub const fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// Its name in Entra, where it was said.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
+    /// The application id of a resource, where it was said or is known.
+    pub(crate) fn id_of(&self, resource: &Resource) -> Option<ClientId> {
+        self.resource_ids.get(resource).copied().or_else(|| resource_id::of(resource))
     }
 
     /// Where its records live.

@@ -256,6 +256,10 @@ impl Wire {
         Self { http, clock }
     }
 
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// Sends within one deadline for everything, so that a server that drips gains nothing.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let host = host(request.uri());

@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)] // its modules are of one program
 
 mod credentials;
+mod customers;
 mod diagnosis;
 mod doctor;
 mod door;

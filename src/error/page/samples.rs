@@ -16,6 +16,7 @@ use crate::model::scope::{Resource, Scopes};
 use crate::model::tenant::{TenantId, UserId};
 use crate::protocol::authorization::CallbackError;
 use crate::protocol::id_token::IdTokenError;
+use crate::protocol::partner_center::PartnerCenterError;
 use crate::protocol::token_endpoint::BadReply;
 use crate::storage::keyring::{KeyError, KeyId, KeyRefusal};
 use crate::storage::parcel::TransferError;
@@ -43,6 +44,11 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
     let until = UNIX_EPOCH;
     vec![
         ("`error.cause()` says which kind", refused_by_entra()),
+        (
+            "`error.cause()` says which kind",
+            refused_by_office(Some(customer), 403, r#"{"code":"20002"}"#),
+        ),
+        ("", Error::PartnerCenterReply { partner }),
         ("", Error::Refused(Refused::Declined)),
         (
             "it never consented, its consent ended, or it was withdrawn",
@@ -130,6 +136,13 @@ pub(super) fn errors() -> Vec<(&'static str, Error)> {
 fn refused_by_entra() -> Error {
     let error = Arc::new(EntraError::new(Refusal::default()));
     Error::Entra { partner: Some(partner()), tenant: Some(partner()), error }
+}
+
+fn refused_by_office(customer: Option<TenantId>, status: u16, body: &'static str) -> Error {
+    let mut reply = http::Response::new(body.into());
+    *reply.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+    let error = PartnerCenterError::read(&reply, UNIX_EPOCH);
+    Error::PartnerCenter { partner: partner(), customer, error }
 }
 
 pub(super) fn refusals() -> Vec<Refused> {

@@ -78,6 +78,10 @@ pub enum Cause {
     TenantGone,
     /// The tenant lives in another cloud.
     CloudMismatch,
+    /// The user lacks a role: of Partner Center's, or in the customer's tenant.
+    RoleMissing,
+    /// The partner is not, or no more, in Microsoft's programme.
+    NotEnrolled,
     /// None of the above.
     #[serde(other)]
     Unknown,
@@ -135,6 +139,8 @@ impl Cause {
             Self::TenantUnknown => "tenant_unknown",
             Self::TenantGone => "tenant_gone",
             Self::CloudMismatch => "cloud_mismatch",
+            Self::RoleMissing => "role_missing",
+            Self::NotEnrolled => "not_enrolled",
             Self::Unknown => "unknown",
         }
     }

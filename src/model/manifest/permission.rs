@@ -4,10 +4,10 @@
 //! The ids of Azure Service Management and Key Vault are those that public code uses. An application
 //! permission of the same name has another id.
 
+use crate::model::resource_id::{AZURE_KEY_VAULT, AZURE_SERVICE_MANAGEMENT};
+pub(super) use crate::model::resource_id::{GRAPH, PARTNER_CENTER};
 use crate::model::scope::{Resource, Scope};
 
-pub(super) const PARTNER_CENTER: &str = "fa3d9a0c-3fb0-42cc-9193-47c7ecd2edbd";
-pub(super) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 pub(super) const AZURE_AD_GRAPH: &str = "00000002-0000-0000-c000-000000000000";
 
 /// A delegated permission as a manifest names it.
@@ -71,8 +71,8 @@ fn offered(resource: &Resource) -> Option<(&'static str, Offered)> {
         Resource::PartnerCenter => Some((PARTNER_CENTER, PARTNER_CENTERS)),
         Resource::Graph => Some((GRAPH, GRAPHS)),
         Resource::Custom(uri) => {
-            let uri = String::from(uri.clone());
-            let known = OTHERS.iter().find(|(known, ..)| *known == uri.trim_end_matches('/'));
+            let uri = uri.as_str().trim_end_matches('/');
+            let known = OTHERS.iter().find(|(known, ..)| *known == uri);
             known.map(|(_, app_id, offered)| (*app_id, *offered))
         }
     }
@@ -106,9 +106,6 @@ const PROFILE: &str = "14dad69e-099b-42c9-810b-d002981feec1";
 const OFFLINE_ACCESS: &str = "7427e0e9-2fba-42fe-b0c0-848c9e6a8182";
 
 const SIGN_IN: [&str; 3] = [OPENID, PROFILE, OFFLINE_ACCESS];
-
-const AZURE_SERVICE_MANAGEMENT: &str = "797f4846-ba00-4fd7-ba43-dac1f8f63013";
-const AZURE_KEY_VAULT: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
 
 const OTHERS: &[(&str, &str, Offered)] = &[
     (
