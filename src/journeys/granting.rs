@@ -192,7 +192,9 @@ impl Granting {
         let customer = customer_of(errand)?;
         let order = withdrawal(customer, self.app.client_id());
         let sent = self.office.send(errand, order).await;
-        self.exchange.forget_customer(errand.partner, customer).await;
+        if matches!(&sent, Ok(_) | Err(Error::PartnerCenter { .. } | Error::Http(_))) {
+            self.exchange.forget_customer(errand.partner, customer).await; // it may be done
+        }
         match sent {
             Ok(_) => {
                 let partner = errand.partner;

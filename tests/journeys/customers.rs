@@ -226,6 +226,17 @@ async fn whose_relationship_or_role_is_missing_is_said_and_nothing_is_granted() 
 }
 
 #[tokio::test]
+async fn what_is_at_hand_proves_nothing_of_today() {
+    let shop = Shop::open().await;
+    let fabrikam = shop.world.fabrikam;
+    let customer = shop.at(fabrikam);
+    customer.token(Resource::Graph).await.expect("a token");
+    shop.world.entra.withdraw_grants(fabrikam, shop.world.app.client_id());
+    let grants = customer.check().await.expect("looked at");
+    assert!(matches!(state(&grants), GrantState::Absent), "{grants:?}");
+}
+
+#[tokio::test]
 async fn an_api_that_the_customer_lacks_is_the_customers_turn() {
     let shop = Shop::open().await;
     let graph = ClientId::parse("00000003-0000-0000-c000-000000000000").expect("a GUID");
@@ -254,14 +265,17 @@ async fn withdrawing_takes_all_back_forgets_its_tokens_and_may_be_repeated() {
 #[tokio::test]
 async fn at_another_accounts_door_nobody_is_asked() {
     let shop = Shop::open().await;
+    let own = shop.at(shop.world.fabrikam);
+    own.token(Resource::Graph).await.expect("a token");
     let sent = shop.wire.seen().len();
     let intruder = shop.broker.account(account("intruder"));
     let partner = intruder.partner(shop.world.contoso);
-    let customer = partner.customer(shop.customer);
+    let customer = partner.customer(shop.world.fabrikam);
     assert!(matches!(customer.check().await, Err(Error::Refused(_))));
     assert!(matches!(shop.while_time_passes(customer.grant()).await, Err(Error::Refused(_))));
     assert!(matches!(shop.while_time_passes(customer.withdraw()).await, Err(Error::Refused(_))));
     assert!(matches!(partner.customers().next().await, Err(Error::Refused(_))));
+    own.token(Resource::Graph).await.expect("it is still at hand");
     assert_eq!(shop.wire.seen().len(), sent);
 }
 
