@@ -22,7 +22,7 @@ use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
 use crate::transport::http::{HttpError, HttpFault};
 
-pub(super) fn partner() -> TenantId {
+pub(crate) fn partner() -> TenantId {
     TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID")
 }
 
@@ -132,7 +132,7 @@ fn refused_by_entra() -> Error {
     Error::Entra { partner: Some(partner()), tenant: Some(partner()), error }
 }
 
-pub(super) fn refusals() -> Vec<Refused> {
+pub(crate) fn refusals() -> Vec<Refused> {
     let (partner, found) = (partner(), customer());
     vec![
         Refused::StateMissing,
