@@ -23,6 +23,7 @@
 
 use std::env::var;
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -151,7 +152,14 @@ async fn onboard_for_real(settings: Settings) -> Outcome<()> {
         None => broker.first_invitation(account).await?,
     };
     let listener = TcpListener::bind(&listen).await;
-    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
+    let listener = listener.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!(
+                "{listen} is taken: end what listens there, or set CPV_LISTEN to another address"
+            )
+        }
+        _ => format!("{listen}: {error}"),
+    })?;
     step("listening on", listener.local_addr()?);
     let (panel, mut confirmed) = Panel::new(broker.clone());
     let routes = panel.routes(app.redirect_uri());
@@ -320,6 +328,7 @@ fn refusal(error: &cpv_consent::Error) -> Response<Body> {
         Remedy::AskConsentAgain { .. } | Remedy::AskAdministrator { .. } => {
             page(StatusCode::FORBIDDEN, escape(&error.to_string()))
         }
+        Remedy::InviteAgain => page(StatusCode::GONE, "Ask whoever invited you for a new link."),
         _ => page(StatusCode::SERVICE_UNAVAILABLE, "This did not work, and is not yours to mend."),
     }
 }

@@ -8,6 +8,8 @@
 //! ```
 
 use std::error::Error;
+use std::io::ErrorKind;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -48,11 +50,27 @@ struct Panel {
 }
 
 #[tokio::main]
-async fn main() -> Outcome {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Outcome {
     let walks = std::env::args().any(|argument| argument == "--walk");
     let entra = Emulator::builder().start().await?;
     let port = if walks { 0 } else { 8400 };
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let listener = listener.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "port {port} is taken: end what serves there, which may be another panel, and begin again"
+        ),
+        _ => format!("port {port}: {error}"),
+    })?;
     let address = format!("http://localhost:{}", listener.local_addr()?.port());
 
     let app = entra.registration(&format!("{address}/consent/callback"))?;
@@ -72,7 +90,7 @@ async fn main() -> Outcome {
         .route("/", get(overview))
         .route("/invite/{tenant}", post(invite))
         .with_state(panel.clone())
-        .nest("/consent", door.router());
+        .nest_service("/consent", door.router());
     let serving = async move { axum::serve(listener, pages).await };
 
     if walks {

@@ -25,6 +25,8 @@ use crate::transport::throttle::Rest;
 mod page;
 mod remedy;
 
+#[cfg(test)]
+pub(crate) use page::samples;
 pub use remedy::{Party, Remedy};
 use remedy::{SOON, cause_remedy, entra_remedy, office_remedy, refused_remedy, standing_remedy};
 

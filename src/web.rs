@@ -16,22 +16,30 @@ use crate::model::invalid::Invalid;
 use crate::model::policy::Refused;
 use crate::protocol::authorization::Callback;
 
+mod answered;
 mod approval;
+mod blanks;
 mod brand;
+mod deciding;
 mod english;
 mod korean;
 mod language;
 mod origin;
 mod pages;
+mod permission;
 mod phrase;
 mod problem;
 mod reply;
 mod warnings;
+mod wording;
 
 pub use self::brand::Brand;
 pub use self::language::Language;
-pub use self::phrase::{Phrase, Problem};
+pub use self::permission::Permission;
+pub use self::phrase::Phrase;
+pub use self::problem::Problem;
 
+use self::answered::Answered;
 use self::origin::Site;
 use self::pages::Pages;
 use self::reply::Headers;
@@ -61,8 +69,7 @@ impl WebDoor {
         Ok(Self { broker, brand, languages, site, headers })
     }
 
-    /// In these languages: the first where a browser asks for none of them. What a table leaves out
-    /// is said in English.
+    /// In these languages: the first where a browser asks for none of them.
     #[must_use]
     pub fn languages(mut self, languages: impl IntoIterator<Item = Language>) -> Self {
         let languages: Vec<_> = languages.into_iter().collect();
@@ -73,7 +80,8 @@ impl WebDoor {
     }
 
     /// The same as [`answer`](Self::answer) for axum: nest it where the redirect address says, as in
-    /// `Router::new().nest("/consent", door.router())`.
+    /// `Router::new().nest_service("/consent", door.router())`. Of axum's two ways to nest this is the
+    /// one that leads all addresses here, `/consent/` too.
     pub fn router(self) -> axum::Router {
         axum::Router::new().fallback(serve).with_state(self)
     }
@@ -104,23 +112,21 @@ impl WebDoor {
         let done = match room {
             Room::Invited(token) if reads => self.invited(token, pages).await,
             Room::Invited(token) if acts && approval::wanted(request) => {
-                self.approve(token, request.headers()).await
+                self.approve(token, request.headers(), pages).await
             }
             Room::Invited(token) if acts => self.begin(token, request.headers()).await,
-            Room::Approve(flow) if acts => self.approve_instead(flow, request.headers()).await,
+            Room::Approve(flow) if acts => {
+                self.approve_instead(flow, request.headers(), pages).await
+            }
             Room::Callback if request.method() == Method::HEAD => return not_allowed("GET, POST"),
             Room::Callback => self.callback(request, pages).await,
             Room::Found(id) if reads => self.found(id, request.headers(), pages).await,
             Room::Found(id) if acts => self.decide(id, request).await,
-            Room::Approved if reads => Ok(pages.approved()),
-            Room::Done if reads => Ok(pages.done()),
-            Room::Declined if reads => Ok(pages.declined()),
+            Room::Answered(answered) if reads => Ok(pages.answered(answered, request.headers())),
             Room::Style if reads => Ok(pages.style()),
             Room::Invited(_) | Room::Found(_) => return not_allowed("GET, HEAD, POST"),
             Room::Approve(_) => return not_allowed("POST"),
-            Room::Approved | Room::Done | Room::Declined | Room::Style => {
-                return not_allowed("GET, HEAD");
-            }
+            Room::Answered(_) | Room::Style => return not_allowed("GET, HEAD"),
         };
         done.unwrap_or_else(|error| pages.problem(&error))
     }
@@ -173,17 +179,17 @@ impl WebDoor {
             return Err(self.broker.onboarding.refuse_foreign());
         }
         let id = found_id(id)?;
-        let next = match request.body().as_ref() {
+        let answered = match request.body().as_ref() {
             b"answer=confirm" => self.confirm(&id, request.headers(), Found::confirm).await?,
             b"answer=replace" => self.confirm(&id, request.headers(), replace).await?,
             b"answer=decline" => {
                 self.broker.onboarding.decline_here(&id, request.headers()).await?;
-                "/declined"
+                Answered::Declined
             }
             _ => return Err(self.broker.onboarding.refuse_foreign()),
         };
-        let mut response = reply::see_other(&self.site.path(next));
-        response.headers_mut().insert(SET_COOKIE, id.cookie_removal());
+        let mut response = self.lead_to(answered);
+        response.headers_mut().append(SET_COOKIE, id.cookie_removal());
         Ok(response)
     }
 
@@ -193,7 +199,7 @@ impl WebDoor {
         id: &FoundId,
         headers: &HeaderMap,
         how: impl FnOnce(Found) -> F,
-    ) -> Result<&'static str, Error>
+    ) -> Result<Answered, Error>
     where
         F: Future<Output = Result<Consent, Error>>,
     {
@@ -207,7 +213,7 @@ impl WebDoor {
                 if self.broker.onboarding.was_confirmed(id).await => {}
             confirmed => confirmed?,
         }
-        Ok("/done")
+        Ok(Answered::Confirmed)
     }
 }
 
@@ -221,10 +227,8 @@ enum Room<'p> {
     Invited(&'p str),
     Callback,
     Approve(&'p str),
-    Approved,
     Found(&'p str),
-    Done,
-    Declined,
+    Answered(Answered),
     Style,
 }
 
@@ -237,11 +241,8 @@ impl<'p> Room<'p> {
             (Some("invited"), token) => Some(Self::Invited(token)),
             (Some("approve"), flow) => Some(Self::Approve(flow)),
             (Some("found"), id) => Some(Self::Found(id)),
-            (_, "approved") => Some(Self::Approved),
-            (_, "done") => Some(Self::Done),
-            (_, "declined") => Some(Self::Declined),
             (_, "style.css") => Some(Self::Style),
-            _ => None,
+            (_, page) => Answered::of(page).map(Self::Answered),
         }
     }
 }
@@ -289,7 +290,13 @@ mod tests {
             assert_eq!(Room::of(&at("/invited/x.y")), Some(Room::Invited("x.y")));
             assert_eq!(Room::of(&at("/found/t.f")), Some(Room::Found("t.f")));
             assert_eq!(Room::of(&at("/approve/f")), Some(Room::Approve("f")));
-            assert_eq!(Room::of(&at("/approved")), Some(Room::Approved));
+            for (page, answered) in [
+                ("/approved", Answered::Approved),
+                ("/done", Answered::Confirmed),
+                ("/declined", Answered::Declined),
+            ] {
+                assert_eq!(Room::of(&at(page)), Some(Room::Answered(answered)));
+            }
             assert_eq!(Room::of(&at("/callback")), Some(Room::Callback));
             assert_eq!(Room::of(&at("/style.css")), Some(Room::Style));
             for lost in ["", "/", "/invited", "/invited/", "/found/", "/callback/", "/other"] {

@@ -16,7 +16,7 @@ use crate::model::scope::Resource;
 use crate::model::tenant::TenantId;
 
 mod registration;
-mod samples;
+pub(crate) mod samples;
 
 use samples::{customer, partner};
 
@@ -113,6 +113,7 @@ fn remedies() -> String {
     for remedy in [
         Remedy::Retry { after: Duration::from_secs(30) },
         Remedy::AskConsentAgain { claims: None },
+        Remedy::InviteAgain,
         Remedy::GrantInCustomer,
         Remedy::FixRelationship { customer: customer() },
         Remedy::AskAdministrator { tenant: customer(), why: Cause::ConditionalAccess },

@@ -24,6 +24,9 @@ pub enum Remedy {
         /// What Entra wants proven then, to be passed on with the request.
         claims: Option<String>,
     },
+    /// By the link they have, nobody at the partner can go on: send a new invitation, on the terms that
+    /// the error speaks of.
+    InviteAgain,
     /// The application needs a consent in the customer's tenant.
     GrantInCustomer,
     /// The delegated administration of this customer is missing or insufficient.
@@ -72,6 +75,7 @@ impl Remedy {
         match self {
             Self::Retry { .. } => "retry",
             Self::AskConsentAgain { .. } => "ask_consent_again",
+            Self::InviteAgain => "invite_again",
             Self::GrantInCustomer => "grant_in_customer",
             Self::FixRelationship { .. } => "fix_relationship",
             Self::AskAdministrator { .. } => "ask_administrator",
@@ -93,7 +97,9 @@ impl Remedy {
             Self::GrantInCustomer
             | Self::FixRelationship { .. }
             | Self::AskAdministrator { .. } => Party::Customer,
-            Self::Lift { .. } | Self::FixRegistration | Self::ReportDefect => Party::Vendor,
+            Self::InviteAgain | Self::Lift { .. } | Self::FixRegistration | Self::ReportDefect => {
+                Party::Vendor
+            }
         }
     }
 }
@@ -107,6 +113,7 @@ impl fmt::Debug for Remedy {
                 let claims = claims.as_ref().map(|_| format_args!("[redacted]"));
                 out.debug_struct("AskConsentAgain").field("claims", &claims).finish()
             }
+            Self::InviteAgain => out.write_str("InviteAgain"),
             Self::GrantInCustomer => out.write_str("GrantInCustomer"),
             Self::FixRelationship { customer } => {
                 out.debug_struct("FixRelationship").field("customer", customer).finish()
@@ -132,6 +139,7 @@ impl fmt::Display for Remedy {
             Self::AskConsentAgain { .. } => {
                 out.write_str("have the partner's administrator consent again")
             }
+            Self::InviteAgain => out.write_str("send the partner a new invitation"),
             Self::GrantInCustomer => {
                 out.write_str("have the application granted in the customer's tenant")
             }
@@ -294,16 +302,28 @@ pub(super) fn office_remedy(
     }
 }
 
+/// The pages of the web door name the same one.
 pub(super) fn refused_remedy(refused: &Refused) -> Remedy {
     let again = Remedy::AskConsentAgain { claims: None };
+    let ask = |tenant: &TenantId, why| Remedy::AskAdministrator { tenant: *tenant, why };
     match refused {
         // The manifest says what is told of roles.
         Refused::HomeTenant(_) | Refused::RolesUnknown => Remedy::FixRegistration,
         Refused::NotYours(_) | Refused::OtherIssuer => Remedy::ReportDefect,
-        Refused::LosesCustomers { losses, .. } => losses.first().map_or(again, |loss| {
-            let customer = loss.customer();
-            Remedy::FixRelationship { customer }
-        }),
+        // Only the vendor says whose place may be taken, and no link outlives its terms.
+        Refused::OtherUser { .. }
+        | Refused::Withdrawn(_)
+        | Refused::StillNamed(_)
+        | Refused::NothingToRollBack(_)
+        | Refused::RollBackOver(_)
+        | Refused::InvitationExpired
+        | Refused::InvitationExhausted
+        | Refused::InvitationOutgrown(_) => Remedy::InviteAgain,
+        // The other user works there: this one lacks what the partner gives its own people.
+        Refused::LosesCustomers { partner, losses } => {
+            losses.first().map_or(again, |loss| ask(partner, loss.cause()))
+        }
+        Refused::ConfirmedAlready(partner) => ask(partner, Cause::Declined),
         _ => again,
     }
 }

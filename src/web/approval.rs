@@ -6,12 +6,15 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, Request, Response, StatusCode};
 use maud::{Markup, html};
 
+use super::answered::Answered;
 use super::pages::{Pages, moment};
-use super::phrase::{Phrase, Problem};
+use super::phrase::Phrase;
+use super::problem::Problem;
 use super::{WebDoor, reply};
 use crate::error::Error;
 use crate::journeys::onboarding::{Onboarding, PendingApproval};
 use crate::model::invitation::Invitation;
+use crate::model::policy::Refused;
 use crate::protocol::authorization::{Callback, Cookies};
 
 /// Whether the start page's second button was pressed.
@@ -25,11 +28,12 @@ impl WebDoor {
         &self,
         token: &str,
         headers: &HeaderMap,
+        pages: &Pages<'_>,
     ) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(headers) {
             return Err(self.broker.onboarding.refuse_foreign());
         }
-        Ok(to_administrator(&self.broker.begin_invited_approval(token).await?))
+        to_administrator(self.broker.begin_invited_approval(token).await, pages)
     }
 
     /// In place of a sign-in of the same browser.
@@ -37,19 +41,20 @@ impl WebDoor {
         &self,
         flow: &str,
         headers: &HeaderMap,
+        pages: &Pages<'_>,
     ) -> Result<Response<Bytes>, Error> {
         if !self.site.sent(headers) {
             return Err(self.broker.onboarding.refuse_foreign());
         }
         let cookies = Cookies::read(headers)?;
-        let pending = self.broker.onboarding.begin_approval_after(flow, &cookies).await?;
-        Ok(to_administrator(&pending))
+        let begun = self.broker.onboarding.begin_approval_after(flow, &cookies).await;
+        to_administrator(begun, pages)
     }
 
     /// Leads to an address of its own, as the callback of a sign-in does.
     pub(super) async fn approved(&self, callback: Callback) -> Result<Response<Bytes>, Error> {
         self.broker.capture_approval(callback).await?;
-        Ok(reply::see_other(&self.site.path("/approved")))
+        Ok(self.lead_to(Answered::Approved))
     }
 
     /// Where an approval is begun in place of the sign-in that this answers.
@@ -59,10 +64,20 @@ impl WebDoor {
     }
 }
 
-fn to_administrator(pending: &PendingApproval) -> Response<Bytes> {
+/// Leads to Microsoft, unless it was begun too often: of that the sign-ins by the same link know nothing.
+fn to_administrator(
+    begun: Result<PendingApproval, Error>,
+    pages: &Pages<'_>,
+) -> Result<Response<Bytes>, Error> {
+    let pending = match begun {
+        Err(Error::Refused(Refused::InvitationExhausted)) => {
+            return Ok(pages.explain(Problem::ApprovalsExhausted, &[], None, None));
+        }
+        begun => begun?,
+    };
     let mut response = reply::see_other(pending.approval_url().as_str());
     response.headers_mut().insert(SET_COOKIE, pending.browser_key().set_cookie());
-    response
+    Ok(response)
 }
 
 impl Pages<'_> {
@@ -71,7 +86,7 @@ impl Pages<'_> {
         html! {
             h2 { (self.says(Phrase::ApproveTitle)) }
             @if let Some(at) = invitation.approval_reported_at() {
-                p { (self.says_of(Phrase::ApprovalReported, &[("time", moment(at))])) }
+                p { (self.says_of(Phrase::ApprovalReported, &[("time", html! { (moment(at)) })])) }
             }
             p { (self.says(Phrase::ApproveText)) }
             form method="post" {

@@ -1,13 +1,14 @@
 //! The pages in English.
 
-use super::phrase::{Phrase, Problem};
+use super::phrase::Phrase;
+use super::problem::Problem;
 
 pub(super) const fn says(phrase: Phrase) -> &'static str {
     match phrase {
         Phrase::InvitationTitle => "{panel} asks for your organization’s consent",
         Phrase::InvitationText => {
-            "You were invited to let {panel} work in your organization’s name at Microsoft. Nothing \
-             is given before you confirm it on the last page."
+            "You were invited to let {panel} work in your organization’s name at Microsoft. {panel} \
+             receives nothing before you confirm it on the last page."
         }
         Phrase::Receives => "Who receives the power",
         Phrase::Account => "Account at {panel}",
@@ -29,6 +30,7 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::RolesNone => "none",
         Phrase::RolesOther => "others",
         Phrase::Permissions => "What {panel} may do in the name of the user who signs in",
+        Phrase::Means(permission) => permission.english(),
         Phrase::Application => "Application",
         Phrase::SecondFactor => "Second factor",
         Phrase::ProvenByPartnerCenter => "proven, says Partner Center",
@@ -110,6 +112,11 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
              this user there. Give this user the access that the other one has, and open the link \
              from your invitation again. Where they may be lost, tell {panel}."
         }
+        Phrase::LosesApproved => {
+            "{panel} works for these customers by the consent that stands, and Microsoft refuses \
+             this user there. {panel} has approved that they are lost: from your confirmation on, \
+             nothing can be done for them until this user has access there."
+        }
         Phrase::Confirm => "Yes, give consent",
         Phrase::Decline => "No, give nothing",
         Phrase::DoneTitle => "The consent is given",
@@ -119,6 +126,16 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
             "What was found is erased here. At Microsoft your organization may still list the \
              application: an administrator can remove it under “Enterprise applications”. The \
              link from your invitation can be opened again, should you change your mind."
+        }
+        Phrase::UnansweredTitle => "Nothing was answered here just now",
+        Phrase::UnansweredText => {
+            "This page tells the browser that has given an answer what came of it, for ten minutes. \
+             Whether your organization’s consent stands, {panel} can tell you."
+        }
+        Phrase::MayStay => {
+            "At Microsoft something may stay: if your organization lists the application in \
+             Microsoft Entra under “Enterprise applications”, an administrator can remove it there. \
+             By that alone {panel} can do nothing."
         }
         Phrase::Home => "Back to {panel}",
         Phrase::Turn => "Who acts now",
@@ -137,6 +154,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::Lost => "There is no such page",
         Problem::Foreign => "Press the button on the page itself",
         Problem::WrongAnswer => "This answer fits nothing that you began here",
+        Problem::OtherIssuer => "The answer names another sign-in service",
         Problem::AlreadyAnswered => "This step is done already",
         Problem::TooLate => "That took too long",
         Problem::OtherBrowser => "This browser did not begin it",
@@ -165,6 +183,7 @@ const fn title(problem: Problem) -> &'static str {
         Problem::InvitationRevoked => "The invitation was taken back",
         Problem::InvitationSpent => "The invitation was used",
         Problem::InvitationExhausted => "The link was tried too often",
+        Problem::ApprovalsExhausted => "An approval was begun too often",
         Problem::InvitationOutgrown => "The invitation is out of date",
         Problem::OtherInvitee => "Another user was invited",
         Problem::BegunAnew => "You began again in this browser",
@@ -184,20 +203,28 @@ const fn text(problem: Problem) -> &'static str {
              from. Nothing was done. Go back and press the button on the page, or open the link from \
              your invitation again."
         }
-        Problem::WrongAnswer => "Nothing was given. Open the link from your invitation again.",
+        Problem::WrongAnswer => {
+            "Nothing was stored here. Open the link from your invitation again."
+        }
+        Problem::OtherIssuer => {
+            "It does not come from where you were sent to sign in: somebody may be deceiving you, or \
+             a setting is wrong. Nothing was stored here. Tell {panel} before you try again."
+        }
         Problem::AlreadyAnswered => {
             "The page was reloaded, or the back button was used. Nothing was done twice. If a page \
              waits for your answer, go on there; else open the link from your invitation again."
         }
         Problem::TooLate => {
-            "Half an hour is the most between the start and the sign-in. Nothing was given. Open \
-             the link from your invitation again."
+            "Half an hour is the most between the start and the sign-in. Nothing was stored here. \
+             Open the link from your invitation again."
         }
         Problem::OtherBrowser => {
             "Begin and end in the same browser, and let it keep the cookie of this site: it shows \
-             that it was you who began. Nothing was given. Open the link again, in this browser."
+             that it was you who began. Nothing was stored here. Open the link again, in this browser."
         }
-        Problem::Declined => "Nothing was given. You can open the link from your invitation again.",
+        Problem::Declined => {
+            "{panel} has received nothing. You can open the link from your invitation again."
+        }
         Problem::NeedsAdministrator => {
             "Your organization lets only administrators approve applications. Send the link from \
              your invitation to one: its page has a button for administrators. After that open the \
@@ -205,55 +232,82 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::WrongTenant => {
             "The invitation is for tenant {expected}; the account belongs to {found}. Nothing was \
-             given. Open the link again and choose an account of the right organization."
+             stored here. Open the link again and choose an account of the right organization."
         }
-        Problem::VendorsOwn => "Sign in with an account of the organization that was invited.",
-        Problem::PersonalAccount => "Sign in with a work account of the organization.",
+        Problem::VendorsOwn => {
+            "The account that signed in is one of {panel}’s own, and those give no consent. Nothing \
+             was stored here. Somebody of the organization that was invited opens the link, with an \
+             account of their own."
+        }
+        Problem::PersonalAccount => {
+            "A personal account cannot give this consent. Nothing was stored here. Open the link \
+             again and sign in with a work account of the organization."
+        }
         Problem::GuestAccount => {
-            "A guest cannot give this consent. Sign in with an account that belongs to the \
+            "A guest cannot give this consent: another organization decides who signs in. Nothing \
+             was stored here. Open the link again and sign in with an account that belongs to the \
              organization itself."
         }
         Problem::TooPowerful => {
-            "It is {roles}, which is more than this needs. Nothing was given. Sign in with a service \
-             account that has less power, or have the role taken away, and open the link again."
+            "It is {roles}, which is more than this needs. Nothing was stored here. Sign in with a \
+             service account that has less power, or have the role taken away, and open the link \
+             again."
         }
         Problem::RolesUnknown => {
             "Microsoft did not say which administrator roles the account has, and {panel} takes none \
-             that has too much power. Nothing was given."
+             that has too much power. Nothing was stored here."
         }
         Problem::NoSecondFactor => {
-            "Microsoft demands multi-factor authentication for this. Set it up for the account, \
-             sign in with it, and open the link again."
+            "The account signed in without multi-factor authentication, or did not pass it, and \
+             Microsoft demands it for this. Nothing was stored here. Set it up for the account, sign \
+             in with it, and open the link again. If you cannot, ask an administrator."
         }
         Problem::SecondFactorUnknown => {
-            "Microsoft did not say whether a second factor was used. See that the account uses \
-             multi-factor authentication and may use Partner Center, and try again."
+            "Microsoft did not say whether a second factor was used. Nothing was stored here. See \
+             that the account uses multi-factor authentication and may use Partner Center, and open \
+             the link again."
         }
-        Problem::SignInTooOld => "Open the link again and sign in anew.",
+        Problem::SignInTooOld => {
+            "{panel} takes only a fresh sign-in, and this one is too old, or may be. Nothing was \
+             stored here. Open the link again and sign in anew."
+        }
         Problem::PermissionsMissing => {
-            "Not granted: {scopes}. Nothing was given. Open the link again and agree to all that is \
-             asked for; if you cannot, ask an administrator."
+            "Not granted: {scopes}. Nothing was stored here. Open the link again and agree to all \
+             that is asked for; if you cannot, ask an administrator."
         }
         Problem::PermissionsBeyond => {
-            "Granted beyond what was asked for: {scopes}. We kept nothing. Tell {panel}."
+            "Granted beyond what was asked for: {scopes}. Nothing was stored here. An administrator \
+             takes away what is too much, in Microsoft Entra under “Enterprise applications”; then \
+             open the link again."
         }
         Problem::BoundElsewhere => {
-            "At {panel} another account works for your organization. Nothing was given. If that is \
-             wrong, tell {panel}."
+            "At {panel} your organization belongs to another account, and so it stays: nothing of \
+             this sign-in was stored. If that is wrong, tell {panel}."
         }
-        Problem::OtherUser => "Only {panel} can put another user in their place. Nothing changed.",
+        Problem::OtherUser => {
+            "Another user of your organization has consented before, and {panel} works by that: \
+             nothing changed. Only {panel} can have you take their place, by an invitation that says \
+             so."
+        }
         Problem::LosesCustomers => {
             "Microsoft refuses this user at customers for whom {panel} works today: {customers}. \
-             Nothing changed. Give this user access there, and open the link again."
+             Nothing changed: the consent that stands goes on. An administrator gives this user \
+             access there; then open the link again. Where they may be lost, tell {panel}."
         }
         Problem::WeakerProof => {
-            "The consent that stands was given with a stronger proof of the second factor. Nothing \
-             changed. Sign in with the same proof to replace it."
+            "The consent that stands was given with a stronger proof of the second factor. It stays, \
+             and nothing of this sign-in was stored. For yours to take its place, see that the \
+             account uses multi-factor authentication and may use Partner Center, and open the link \
+             again."
         }
-        Problem::OlderConsent => "It was given after you signed in here. Nothing changed.",
+        Problem::OlderConsent => {
+            "After you signed in, another consent was confirmed for your organization, or an earlier \
+             one was put back. It stays, and nothing of this sign-in was stored. For yours to take \
+             its place, open the link from your invitation again."
+        }
         Problem::Withdrawn => {
             "The consent of your organization was withdrawn after this link was sent, or after you \
-             began. Nothing was given. Ask {panel} for a new invitation."
+             began. Nothing was stored here. Ask {panel} for a new invitation."
         }
         Problem::InvitationUnknown => {
             "Check that the whole link was copied. If it was, it has ended: ask {panel} for a new one."
@@ -265,13 +319,20 @@ const fn text(problem: Problem) -> &'static str {
             "A consent was confirmed by it. If that was you, all is done. If it was not, tell \
              {panel} at once."
         }
-        Problem::InvitationExhausted => "It is good for ten attempts. Ask {panel} for a new one.",
+        Problem::InvitationExhausted => {
+            "It is good for ten sign-ins, and so many were begun. Ask {panel} for a new one."
+        }
+        Problem::ApprovalsExhausted => {
+            "The link is good for ten approvals, and so many were begun. Sign-ins are counted apart: \
+             if an administrator has approved already, whoever uses the account that is meant for \
+             this can still open the link. For another approval ask {panel} for a new one."
+        }
         Problem::InvitationOutgrown => {
             "{panel} asks for more by now than the invitation said: {scopes}. Ask {panel} for a new one."
         }
         Problem::OtherInvitee => {
-            "The invitation is for one user, and another signed in. Nothing was given. Open the \
-             link again and choose the account that was invited."
+            "The invitation is for one user, and another signed in. Nothing was stored here. Open \
+             the link again and choose the account that was invited."
         }
         Problem::BegunAnew => "Only the last try counts. Go on there, or open the link again.",
         Problem::ConfirmedAlready => {
@@ -280,10 +341,15 @@ const fn text(problem: Problem) -> &'static str {
         }
         Problem::NothingToConfirm => {
             "It was answered, or its ten minutes are over. If you have not confirmed, nothing was \
-             given: open the link from your invitation again."
+             stored here: open the link from your invitation again."
         }
         Problem::TryAgain => "Microsoft, or {panel}, is busy. Nothing was lost.",
-        Problem::MicrosoftRefused => "Nothing was given.",
-        Problem::PanelsFault => "Nothing was given. It is no fault of yours.",
+        Problem::MicrosoftRefused => {
+            "Microsoft refused this account, or what {panel} asked for in its name. Nothing was \
+             stored here. The numbers below, if there are any, lead an administrator to the reason, \
+             in the sign-in logs of Microsoft Entra. Once that is mended, open the link from your \
+             invitation again."
+        }
+        Problem::PanelsFault => "It is no fault of yours, and nothing was stored here.",
     }
 }

@@ -4,7 +4,8 @@ use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
 use super::phrase::Phrase;
-use super::{english, korean};
+use super::{blanks, english, korean};
+use crate::model::invalid::Invalid;
 
 /// A language of the pages: its tag, and what it says for each phrase.
 #[derive(Debug, Clone, Copy)]
@@ -16,14 +17,37 @@ pub struct Language {
 
 impl Language {
     /// English, which also says what other tables leave out.
-    pub const ENGLISH: Self = Self::new("en", |phrase| Some(english::says(phrase)));
+    pub const ENGLISH: Self = Self::of("en", |phrase| Some(english::says(phrase)));
     /// Korean.
-    pub const KOREAN: Self = Self::new("ko", |phrase| Some(korean::says(phrase)));
+    pub const KOREAN: Self = Self::of("ko", |phrase| Some(korean::says(phrase)));
 
-    /// Another language by its tag (RFC 5646), from left to right. A text may hold what stands in
-    /// braces in the English one, like `{panel}`.
-    #[must_use]
-    pub const fn new(tag: &'static str, says: fn(Phrase) -> Option<&'static str>) -> Self {
+    /// Another language by its tag (RFC 5646), from left to right. Where its table has nothing,
+    /// [English](Phrase::english) stands in, and is marked as English on the page.
+    ///
+    /// A text has the blanks of the English one, which stand in braces: each of them, wherever it likes,
+    /// and no other. `{panel}` alone may stand in any text, and be left out of any.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the tag is none, or a text is empty or has other blanks: it names the phrase and
+    /// the blank, for whoever wrote the table.
+    pub fn new(
+        tag: &'static str,
+        says: fn(Phrase) -> Option<&'static str>,
+    ) -> Result<Self, Invalid> {
+        if !is_tag(tag) {
+            return Err(Invalid::new("language", "has no tag", "a tag like da or pt-BR"));
+        }
+        for phrase in Phrase::all() {
+            let fault = says(phrase).and_then(|text| blanks::fault(phrase.english(), text));
+            if let Some(fault) = fault {
+                let problem = format!("{tag}: the text of {phrase:?} {fault}");
+                return Err(Invalid::new("language", problem, "the blanks of Phrase::english"));
+            }
+        }
+        Ok(Self::of(tag, says))
+    }
+
+    const fn of(tag: &'static str, says: fn(Phrase) -> Option<&'static str>) -> Self {
         Self { tag, direction: "ltr", says }
     }
 
@@ -42,8 +66,13 @@ impl Language {
         self.direction
     }
 
-    pub(super) fn says(&self, phrase: Phrase) -> &'static str {
-        (self.says)(phrase).unwrap_or_else(|| english::says(phrase))
+    /// Nothing where its table has nothing.
+    pub(super) fn says(&self, phrase: Phrase) -> Option<&'static str> {
+        (self.says)(phrase)
+    }
+
+    pub(super) fn is_english(&self) -> bool {
+        self.is_meant_by("en")
     }
 
     /// The one that a browser likes best (RFC 9110, section 12.5.4); else the first.
@@ -65,6 +94,24 @@ impl Language {
         let first = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
         first(self.tag) == first(asked)
     }
+}
+
+impl Phrase {
+    /// What it is in English, with its blanks in braces.
+    #[must_use]
+    pub const fn english(self) -> &'static str {
+        english::says(self)
+    }
+}
+
+/// Whether it has the shape of a tag: subtags of one to eight letters or digits, the first of letters
+/// (RFC 5646, section 2.1).
+fn is_tag(tag: &str) -> bool {
+    let plain = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let first = tag.split('-').next().unwrap_or_default();
+    tag.split('-').all(plain) && first.len() > 1 && first.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 /// A language with its weight in thousandths; none that is not wanted.
@@ -93,7 +140,7 @@ const MOST_WISHES: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::phrase::Problem;
+    use crate::web::problem::Problem;
 
     #[test]
     fn a_browser_gets_what_it_likes_best_of_what_there_is() {
@@ -114,16 +161,42 @@ mod tests {
         assert_eq!(Language::wanted(&known, &HeaderMap::new()).tag(), "en");
     }
 
+    fn problem_of(text: &'static str, says: fn(Phrase) -> Option<&'static str>) -> String {
+        Language::new("da", says).expect_err(text).to_string()
+    }
+
     #[test]
-    fn what_a_table_leaves_out_is_said_in_english() {
-        let danish = Language::new("da", |phrase| (phrase == Phrase::Confirm).then_some("Bekræft"));
-        assert_eq!(danish.says(Phrase::Confirm), "Bekræft");
-        assert_eq!(danish.says(Phrase::Decline), english::says(Phrase::Decline));
+    fn a_table_that_would_drop_what_stands_in_a_blank_is_refused_by_name() {
+        let says = problem_of("misspelt", |phrase| {
+            (phrase == Phrase::Text(Problem::WrongTenant)).then_some("{expected} {fuond}")
+        });
+        let [phrase, blank] = ["Text(WrongTenant)", "leaves out {found} and has {fuond} beyond it"];
+        assert!(says.contains(phrase) && says.contains(blank), "{says}");
+        let says =
+            problem_of("missing", |phrase| (phrase == Phrase::WarnsPowerful).then_some("Pas på."));
+        assert!(says.contains("da: the text of WarnsPowerful leaves out {roles}"), "{says}");
+        let says = problem_of("empty", |phrase| (phrase == Phrase::Begin).then_some(" "));
+        assert!(says.contains("Begin is empty"), "{says}");
+        let says =
+            problem_of("open", |phrase| (phrase == Phrase::Begin).then_some("Videre {panel"));
+        assert!(says.contains("Begin has a brace that is not closed"), "{says}");
+        Language::new("da", |phrase| (phrase == Phrase::Begin).then_some("Videre fra {panel}"))
+            .expect("the panel is known everywhere");
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_no_tag() {
+        for tag in ["", "d", "dä", "da_DK", "da\n", "-da", "da-", "1a", "abcdefghi"] {
+            Language::new(tag, |_| None).expect_err(tag);
+        }
+        for tag in ["da", "pt-BR", "zh-Hant-TW", "de-1996"] {
+            Language::new(tag, |_| None).expect(tag);
+        }
     }
 
     #[test]
     fn of_two_spellings_of_a_language_each_is_to_be_had() {
-        let of = |tag| Language::new(tag, |_| None);
+        let of = |tag| Language::new(tag, |_| None).expect("a tag");
         let known = [of("zh-CN"), of("zh-TW")];
         for (asked, tag) in [("zh-TW", "zh-TW"), ("ZH-tw,zh;q=0.5", "zh-TW"), ("zh", "zh-CN")] {
             let mut headers = HeaderMap::new();
@@ -132,54 +205,11 @@ mod tests {
         }
     }
 
-    /// What a text leaves to be filled in.
-    fn blanks(text: &str) -> Vec<&str> {
-        let mut blanks: Vec<_> =
-            text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|b| b.0).collect();
-        blanks.sort_unstable();
-        blanks.dedup();
-        blanks
-    }
-
     #[test]
-    fn both_say_the_verdict_and_fill_in_the_same() {
-        for phrase in [
-            Phrase::OwnNumber,
-            Phrase::KindDirect,
-            Phrase::KindProvider,
-            Phrase::KindReseller,
-            Phrase::RolesOther,
-            Phrase::SignedIn,
-            Phrase::ProofLasts,
-            Phrase::PolicyWarns,
-            Phrase::WarnsPowerful,
-            Phrase::WarnsRolesUnknown,
-            Phrase::WarnsGuest,
-            Phrase::WarnsGuestPerhaps,
-            Phrase::WarnsBeyond,
-            Phrase::WarnsNoFactor,
-            Phrase::WarnsFactorUnknown,
-            Phrase::WarnsWeaker,
-            Phrase::WarnsExpired,
-        ] {
-            let [english, korean] = [english::says(phrase), korean::says(phrase)];
-            assert!(!english.is_empty() && english != korean, "{phrase:?}");
-            let facts = |text| blanks(text).into_iter().filter(|blank| *blank != "panel");
-            assert!(facts(english).eq(facts(korean)), "{phrase:?}: {english} {korean}");
-        }
-    }
-
-    #[test]
-    fn both_say_everything_and_fill_in_the_same() {
-        for problem in Problem::ALL {
-            let titles =
-                [english::says(Phrase::Title(problem)), korean::says(Phrase::Title(problem))];
-            let texts = [english::says(Phrase::Text(problem)), korean::says(Phrase::Text(problem))];
-            for [english, korean] in [titles, texts] {
-                assert!(!english.is_empty() && english != korean, "{problem:?}");
-                let facts = |text| blanks(text).into_iter().filter(|blank| *blank != "panel");
-                assert!(facts(english).eq(facts(korean)), "{problem:?}: {english} {korean}");
-            }
+    fn korean_says_everything_and_fills_in_the_same() {
+        Language::new("ko", |phrase| Some(korean::says(phrase))).expect("the same blanks");
+        for phrase in Phrase::all() {
+            assert_ne!(phrase.english(), korean::says(phrase), "{phrase:?}");
         }
     }
 }

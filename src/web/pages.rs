@@ -10,10 +10,13 @@ use x509_cert::der::DateTime;
 
 use super::brand::Brand;
 use super::language::Language;
-use super::phrase::{Phrase, Problem};
+use super::permission::Permission;
+use super::phrase::Phrase;
+use super::problem::Problem;
+use super::wording::{Fact, listed};
 use crate::error::Error;
 use crate::journeys::onboarding::Found;
-use crate::model::consent::{ConsentingUser, Loss};
+use crate::model::consent::ConsentingUser;
 use crate::model::invitation::{Invitation, ShownName};
 use crate::model::mfa::{MfaFinding, MfaSource};
 use crate::model::partner_kind::PartnerKind;
@@ -24,8 +27,8 @@ use crate::model::tenant::AccountId;
 
 /// The pages as one person sees them.
 pub(super) struct Pages<'d> {
-    brand: &'d Brand,
-    language: Language,
+    pub(super) brand: &'d Brand,
+    pub(super) language: Language,
     /// Where the style lies.
     style: &'d str,
 }
@@ -87,21 +90,11 @@ impl<'d> Pages<'d> {
                 dt { (self.says(Phrase::Policy)) }
                 dd { (self.verdict(found.warnings())) }
             }
-            (self.losses(found.loses()))
+            (self.losses(found.loses(), !found.loses_unapproved()))
             (self.answers(found))
             (self.good_until(found.expires_at()))
         };
         self.page(StatusCode::OK, Phrase::ConfirmTitle, &body)
-    }
-
-    pub(super) fn done(&self) -> Response<Bytes> {
-        let body = html! { p { (self.says(Phrase::DoneText)) } (self.home()) };
-        self.page(StatusCode::OK, Phrase::DoneTitle, &body)
-    }
-
-    pub(super) fn declined(&self) -> Response<Bytes> {
-        let body = html! { p { (self.says(Phrase::DeclinedText)) } (self.home()) };
-        self.page(StatusCode::OK, Phrase::DeclinedTitle, &body)
     }
 
     pub(super) fn lost(&self) -> Response<Bytes> {
@@ -113,19 +106,19 @@ impl<'d> Pages<'d> {
         let mut facts = Vec::new();
         match error {
             Error::Refused(Refused::OtherTenant { expected, found }) => {
-                facts = vec![("expected", expected.to_string()), ("found", found.to_string())];
+                facts = vec![("expected", html! { (expected) }), ("found", html! { (found) })];
             }
             Error::Refused(
                 Refused::ScopesMissing(scopes)
                 | Refused::ScopesBeyond(scopes)
                 | Refused::InvitationOutgrown(scopes),
-            ) => facts = vec![("scopes", scopes.to_string())],
+            ) => facts = vec![("scopes", self.english(&html! { (scopes) }))],
             Error::Refused(Refused::PowerfulRoles(roles)) => {
-                facts = vec![("roles", names(roles))];
+                facts = vec![("roles", self.english(&html! { (names(roles)) }))];
             }
             Error::Refused(Refused::LosesCustomers { losses, .. }) => {
-                let customers = losses.iter().map(|loss| loss.customer().to_string());
-                facts = vec![("customers", customers.collect::<Vec<_>>().join(", "))];
+                let customers = losses.iter().map(|loss| html! { (loss.customer()) });
+                facts = vec![("customers", listed(&customers.collect::<Vec<_>>()))];
             }
             _ => {}
         }
@@ -144,12 +137,13 @@ impl<'d> Pages<'d> {
     pub(super) fn explain(
         &self,
         problem: Problem,
-        facts: &[(&str, String)],
+        facts: &[Fact<'_>],
         reference: Option<String>,
         offer: Option<&Markup>,
     ) -> Response<Bytes> {
         let body = html! {
             p role="alert" { (self.says_of(Phrase::Text(problem), facts)) }
+            @if problem.may_stay() { p { (self.says(Phrase::MayStay)) } }
             h2 { (self.says(Phrase::Turn)) }
             p { (self.says(problem.turn())) }
             @if let Some(offer) = offer { (offer) }
@@ -207,15 +201,14 @@ impl<'d> Pages<'d> {
     }
 
     /// Those that are known by name; that there are others is said.
-    fn roles(&self, user: &ConsentingUser) -> String {
+    fn roles(&self, user: &ConsentingUser) -> Markup {
         let (Some(all), Some(known)) = (user.roles(), user.directory_roles()) else {
             return self.says(Phrase::RolesUnknown);
         };
-        let mut shown: Vec<_> = known.iter().map(|role| role.name().to_owned()).collect();
-        if all.iter().any(|id| is_other(id)) {
-            shown.push(self.says(Phrase::RolesOther));
-        }
-        if shown.is_empty() { self.says(Phrase::RolesNone) } else { shown.join(", ") }
+        let named = (!known.is_empty()).then(|| self.english(&html! { (names(&known)) }));
+        let others = all.iter().any(|id| is_other(id)).then(|| self.says(Phrase::RolesOther));
+        let shown: Vec<_> = named.into_iter().chain(others).collect();
+        if shown.is_empty() { self.says(Phrase::RolesNone) } else { listed(&shown) }
     }
 
     /// Who says so, when the person signed in, and until when that lasts.
@@ -227,56 +220,25 @@ impl<'d> Pages<'d> {
             MfaSource::PartnerCenter => Phrase::ProvenByPartnerCenter,
             _ => Phrase::ProvenByToken,
         };
-        let at = |phrase, time| self.says_of(phrase, &[("time", moment(time))]);
+        let at = |phrase, time| self.says_of(phrase, &[("time", html! { (moment(time)) })]);
         let signed_in = at(Phrase::SignedIn, proof.signed_in().latest());
         let lasts = proof.expires_at().map(|time| at(Phrase::ProofLasts, time));
         let times = [Some(signed_in), lasts];
         html! { (self.says(by)) @for said in times.iter().flatten() { " · " (said) } }
     }
 
+    /// Those that are named, and what every sign-in asks for besides.
     fn permissions(&self, scopes: &Scopes) -> Markup {
+        let named = scopes.iter().map(|scope| (html! { (scope) }, Permission::of(scope)));
+        let always = Permission::ALWAYS.map(|one| (html! { (one) }, Some(one)));
         html! {
             h2 { (self.says(Phrase::Permissions)) }
-            ul { @for scope in scopes.iter() { li { code { (scope) } } } }
-        }
-    }
-
-    fn answers(&self, found: &Found) -> Markup {
-        html! {
-            form method="post" {
-                @match found.replaces() {
-                    None if found.loses_unapproved() => {},
-                    None => button name="answer" value="confirm" { (self.says(Phrase::Confirm)) },
-                    Some(standing) => (self.replacement(found, standing)),
-                }
-                button .quiet name="answer" value="decline" { (self.says(Phrase::Decline)) }
-            }
-        }
-    }
-
-    /// Both users by name, and a button only where the host has approved just this.
-    fn replacement(&self, found: &Found, standing: &ConsentingUser) -> Markup {
-        let approved = found.approved_replacement().is_some();
-        let phrase = if approved { Phrase::Replaces } else { Phrase::OtherStands };
-        let facts = [("standing", standing.to_string()), ("found", found.user().to_string())];
-        html! {
-            p .warning { (self.says_of(phrase, &facts)) }
-            @if approved && !found.loses_unapproved() {
-                button name="answer" value="replace" { (self.says(Phrase::Replace)) }
-            }
-        }
-    }
-
-    fn losses(&self, losses: &[Loss]) -> Markup {
-        html! {
-            @if !losses.is_empty() {
-                h2 { (self.says(Phrase::Loses)) }
-                p .warning { (self.says(Phrase::LosesText)) }
-                ul {
-                    @for loss in losses {
-                        li {
-                            code { (loss.customer()) }
-                            " · " (loss.resource()) " · " (loss.cause().words())
+            ul {
+                @for (name, known) in named.chain(always) {
+                    li {
+                        (self.english(&html! { code { (name) } }))
+                        @if let Some(known) = known {
+                            " " span .means { (self.says(Phrase::Means(known))) }
                         }
                     }
                 }
@@ -285,8 +247,8 @@ impl<'d> Pages<'d> {
     }
 
     fn good_until(&self, time: SystemTime) -> Markup {
-        let text = self.says_of(Phrase::GoodUntil, &[("time", moment(time))]);
-        html! { p { small { (text) } } }
+        let time = html! { (moment(time)) };
+        html! { p { small { (self.says_of(Phrase::GoodUntil, &[("time", time)])) } } }
     }
 
     pub(super) fn home(&self) -> Markup {
@@ -297,29 +259,8 @@ impl<'d> Pages<'d> {
         }
     }
 
-    pub(super) fn says(&self, phrase: Phrase) -> String {
-        self.says_of(phrase, &[])
-    }
-
-    /// What is filled in is filled in once: a name cannot bring braces of its own.
-    pub(super) fn says_of(&self, phrase: Phrase, facts: &[(&str, String)]) -> String {
-        let (mut said, mut rest) = (String::new(), self.language.says(phrase));
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').unwrap_or((after, ""));
-            said.push_str(before);
-            match facts.iter().find(|(known, _)| *known == name) {
-                Some((_, value)) => said.push_str(value),
-                None if name == "panel" => said.push_str(self.brand.panel()),
-                None => {}
-            }
-            rest = after;
-        }
-        said.push_str(rest);
-        said
-    }
-
     pub(super) fn page(&self, status: StatusCode, title: Phrase, body: &Markup) -> Response<Bytes> {
-        let title = self.says(title);
+        let (bare, language) = self.says_bare(title);
         let page = html! {
             (DOCTYPE)
             html lang=(self.language.tag()) dir=(self.language.direction()) {
@@ -328,7 +269,7 @@ impl<'d> Pages<'d> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="robots" content="noindex";
                     meta name="color-scheme" content="light dark";
-                    title { (title) " – " (self.brand.panel()) }
+                    title lang=[language] { (bare) " – " (self.brand.panel()) }
                     link rel="stylesheet" href=(self.style);
                 }
                 body {
@@ -338,7 +279,7 @@ impl<'d> Pages<'d> {
                         }
                         span { (self.brand.panel()) }
                     }
-                    main { h1 { (title) } (body) }
+                    main { h1 { (self.says(title)) } (body) }
                 }
             }
         };

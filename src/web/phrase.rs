@@ -1,5 +1,8 @@
 //! Everything that a page can say, apart from how a language says it.
 
+use super::permission::Permission;
+use super::problem::Problem;
+
 /// Something that a page says. What stands in braces in the English text is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -48,6 +51,8 @@ pub enum Phrase {
     RolesOther,
     /// Heads the permissions.
     Permissions,
+    /// What a permission means, beside its name.
+    Means(Permission),
     /// The application's label.
     Application,
     /// The second factor's label.
@@ -122,6 +127,8 @@ pub enum Phrase {
     Loses,
     /// What it means to lose them.
     LosesText,
+    /// The panel has approved that they are lost.
+    LosesApproved,
     /// The button that confirms.
     Confirm,
     /// The button that declines.
@@ -134,6 +141,12 @@ pub enum Phrase {
     DeclinedTitle,
     /// What was not done.
     DeclinedText,
+    /// Heads the page of an answer, in a browser that has not given it.
+    UnansweredTitle,
+    /// What that page is for.
+    UnansweredText,
+    /// What may stay at Microsoft where nothing was stored here.
+    MayStay,
     /// Leads back to the panel.
     Home,
     /// Heads whose turn it is.
@@ -154,131 +167,128 @@ pub enum Phrase {
     Text(Problem),
 }
 
-/// What went wrong, as far as the person who reads it is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Problem {
-    /// There is no such page.
-    Lost,
-    /// The request was sent by a page that is not ours.
-    Foreign,
-    /// An answer to nothing that was begun here.
-    WrongAnswer,
-    /// The flow has had its answer.
-    AlreadyAnswered,
-    /// The flow took too long.
-    TooLate,
-    /// The flow began in another browser, or the browser keeps no cookies.
-    OtherBrowser,
-    /// The person said no at Microsoft.
-    Declined,
-    /// An administrator has to approve for the whole organization first.
-    NeedsAdministrator,
-    /// Another organisation signed in.
-    WrongTenant,
-    /// The vendor's own organisation signed in.
-    VendorsOwn,
-    /// A personal account signed in.
-    PersonalAccount,
-    /// A guest signed in.
-    GuestAccount,
-    /// The user has more power than this needs.
-    TooPowerful,
-    /// The user's roles are not known.
-    RolesUnknown,
-    /// There was no second factor.
-    NoSecondFactor,
-    /// Nobody could say whether there was one.
-    SecondFactorUnknown,
-    /// The sign-in is too old.
-    SignInTooOld,
-    /// Permissions were not granted.
-    PermissionsMissing,
-    /// More was granted than asked for.
-    PermissionsBeyond,
-    /// The organisation belongs to another account.
-    BoundElsewhere,
-    /// Another user's consent stands.
-    OtherUser,
-    /// Customers would be lost.
-    LosesCustomers,
-    /// The standing consent is the better proven.
-    WeakerProof,
-    /// The standing consent is newer.
-    OlderConsent,
-    /// The consent was withdrawn meanwhile.
-    Withdrawn,
-    /// There is no such invitation.
-    InvitationUnknown,
-    /// A newer link was sent.
-    InvitationReplaced,
-    /// Its time is over.
-    InvitationExpired,
-    /// It was taken back.
-    InvitationRevoked,
-    /// It was used.
-    InvitationSpent,
-    /// It was begun too often.
-    InvitationExhausted,
-    /// The application wants more by now.
-    InvitationOutgrown,
-    /// Another user was invited.
-    OtherInvitee,
-    /// The same browser began anew.
-    BegunAnew,
-    /// It was confirmed before somebody said no.
-    ConfirmedAlready,
-    /// There is nothing left to confirm.
-    NothingToConfirm,
-    /// It passes.
-    TryAgain,
-    /// Microsoft refused.
-    MicrosoftRefused,
-    /// The panel has to mend something.
-    PanelsFault,
+impl Phrase {
+    /// Each of them, for whoever translates: [`english`](Self::english) is what there is to say.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let problems = Problem::ALL.into_iter();
+        let problems = problems.flat_map(|problem| [Self::Title(problem), Self::Text(problem)]);
+        let permissions = Permission::ALL.into_iter().map(Self::Means);
+        PLAIN.into_iter().chain(permissions).chain(problems)
+    }
 }
 
-impl Problem {
-    /// Each of them, for whoever translates.
-    pub const ALL: [Self; 39] = [
-        Self::Lost,
-        Self::Foreign,
-        Self::WrongAnswer,
-        Self::AlreadyAnswered,
-        Self::TooLate,
-        Self::OtherBrowser,
-        Self::Declined,
-        Self::NeedsAdministrator,
-        Self::WrongTenant,
-        Self::VendorsOwn,
-        Self::PersonalAccount,
-        Self::GuestAccount,
-        Self::TooPowerful,
-        Self::RolesUnknown,
-        Self::NoSecondFactor,
-        Self::SecondFactorUnknown,
-        Self::SignInTooOld,
-        Self::PermissionsMissing,
-        Self::PermissionsBeyond,
-        Self::BoundElsewhere,
-        Self::OtherUser,
-        Self::LosesCustomers,
-        Self::WeakerProof,
-        Self::OlderConsent,
-        Self::Withdrawn,
-        Self::InvitationUnknown,
-        Self::InvitationReplaced,
-        Self::InvitationExpired,
-        Self::InvitationRevoked,
-        Self::InvitationSpent,
-        Self::InvitationExhausted,
-        Self::InvitationOutgrown,
-        Self::OtherInvitee,
-        Self::BegunAnew,
-        Self::ConfirmedAlready,
-        Self::NothingToConfirm,
-        Self::TryAgain,
-        Self::MicrosoftRefused,
-        Self::PanelsFault,
-    ];
+/// Those that speak of nothing else.
+const PLAIN: [Phrase; 76] = [
+    Phrase::InvitationTitle,
+    Phrase::InvitationText,
+    Phrase::Receives,
+    Phrase::Account,
+    Phrase::OwnNumber,
+    Phrase::Inviter,
+    Phrase::Verified,
+    Phrase::Unverified,
+    Phrase::Gives,
+    Phrase::Tenant,
+    Phrase::AnyTenant,
+    Phrase::Kind,
+    Phrase::KindDirect,
+    Phrase::KindProvider,
+    Phrase::KindReseller,
+    Phrase::User,
+    Phrase::Unnamed,
+    Phrase::Roles,
+    Phrase::RolesUnknown,
+    Phrase::RolesNone,
+    Phrase::RolesOther,
+    Phrase::Permissions,
+    Phrase::Application,
+    Phrase::SecondFactor,
+    Phrase::ProvenByPartnerCenter,
+    Phrase::ProvenByToken,
+    Phrase::NotProven,
+    Phrase::SignedIn,
+    Phrase::ProofLasts,
+    Phrase::Policy,
+    Phrase::PolicyAccepts,
+    Phrase::PolicyWarns,
+    Phrase::WarnsPowerful,
+    Phrase::WarnsRolesUnknown,
+    Phrase::WarnsGuest,
+    Phrase::WarnsGuestPerhaps,
+    Phrase::WarnsBeyond,
+    Phrase::WarnsNoFactor,
+    Phrase::WarnsFactorUnknown,
+    Phrase::WarnsWeaker,
+    Phrase::WarnsExpired,
+    Phrase::GoodUntil,
+    Phrase::BeginText,
+    Phrase::Begin,
+    Phrase::ApproveTitle,
+    Phrase::ApproveText,
+    Phrase::ApprovalReported,
+    Phrase::Approve,
+    Phrase::ApproveHere,
+    Phrase::ApprovedTitle,
+    Phrase::ApprovedText,
+    Phrase::ApprovedTurn,
+    Phrase::ConfirmTitle,
+    Phrase::ConfirmText,
+    Phrase::OtherStands,
+    Phrase::Replaces,
+    Phrase::Replace,
+    Phrase::Loses,
+    Phrase::LosesText,
+    Phrase::LosesApproved,
+    Phrase::Confirm,
+    Phrase::Decline,
+    Phrase::DoneTitle,
+    Phrase::DoneText,
+    Phrase::DeclinedTitle,
+    Phrase::DeclinedText,
+    Phrase::UnansweredTitle,
+    Phrase::UnansweredText,
+    Phrase::MayStay,
+    Phrase::Home,
+    Phrase::Turn,
+    Phrase::TurnYours,
+    Phrase::TurnAdministrator,
+    Phrase::TurnPanel,
+    Phrase::TurnNobody,
+    Phrase::Reference,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The variants of an enum, as its source has them.
+    fn declared(source: &str, name: &str) -> BTreeSet<String> {
+        let items = syn::parse_file(source).expect("Rust").items.into_iter();
+        let enums = items.filter_map(|item| match item {
+            syn::Item::Enum(item) if item.ident == name => Some(item),
+            _ => None,
+        });
+        enums.flat_map(|item| item.variants).map(|variant| variant.ident.to_string()).collect()
+    }
+
+    fn listed(all: impl Iterator<Item = impl std::fmt::Debug>) -> BTreeSet<String> {
+        let names = all.map(|one| format!("{one:?}"));
+        names.map(|name| name.split('(').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn whoever_translates_is_given_all_there_is_to_say() {
+        for (declared, listed) in [
+            (declared(include_str!("phrase.rs"), "Phrase"), listed(Phrase::all())),
+            (declared(include_str!("problem.rs"), "Problem"), listed(Problem::ALL.iter())),
+            (declared(include_str!("permission.rs"), "Permission"), listed(Permission::ALL.iter())),
+        ] {
+            assert!(!declared.is_empty());
+            assert_eq!(listed, declared);
+        }
+        let all: Vec<Phrase> = Phrase::all().collect();
+        assert_eq!(all.len(), all.iter().collect::<std::collections::HashSet<_>>().len(), "once");
+    }
 }

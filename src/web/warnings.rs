@@ -21,19 +21,19 @@ impl Pages<'_> {
     }
 
     /// One for each warning; powerful roles share theirs.
-    fn sentences(&self, warnings: &[Warning]) -> Vec<String> {
+    fn sentences(&self, warnings: &[Warning]) -> Vec<Markup> {
         let roles: Vec<DirectoryRole> = warnings.iter().filter_map(powerful).collect();
-        let roles = (!roles.is_empty()).then(|| names(&roles));
+        let roles = (!roles.is_empty()).then(|| self.english(&html! { (names(&roles)) }));
         let roles = roles.map(|roles| self.says_of(Phrase::WarnsPowerful, &[("roles", roles)]));
         let others = warnings.iter().filter_map(|warning| self.sentence(warning));
         roles.into_iter().chain(others).collect()
     }
 
-    fn sentence(&self, warning: &Warning) -> Option<String> {
+    fn sentence(&self, warning: &Warning) -> Option<Markup> {
         let phrase = match warning {
             Warning::PowerfulRole(_) => return None,
             Warning::ScopesBeyond(scopes) => {
-                let facts = [("scopes", scopes.to_string())];
+                let facts = [("scopes", self.english(&html! { (scopes) }))];
                 return Some(self.says_of(Phrase::WarnsBeyond, &facts));
             }
             Warning::RolesUnknown => Phrase::WarnsRolesUnknown,

@@ -1,6 +1,8 @@
 //! The front door's pages: a person walks through them, and nobody else does.
 
+mod answered;
 mod warned;
+mod words;
 
 use bytes::Bytes;
 use cpv_consent::emulator::{Answer, Browser, User};
@@ -72,12 +74,25 @@ impl<'w> Person<'w> {
     async fn press(&mut self, path: &str, body: &'static str) -> Url {
         let response = self.post(path, body).await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", text(&response));
-        let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
-        self.browser.keep_cookie(cookie);
-        let pair = cookie.split(';').next().map(str::to_owned);
-        self.cookie =
-            self.cookie.take().into_iter().chain(pair).reduce(|all, one| all + "; " + &one);
+        self.keep(&response);
         Url::parse(location(&response)).expect("an address")
+    }
+
+    /// Keeps the cookies that a reply brings.
+    fn keep(&mut self, response: &Response<Bytes>) {
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let cookie = cookie.to_str().expect("ASCII");
+            self.browser.keep_cookie(cookie);
+            let pair = cookie.split(';').next().map(str::to_owned);
+            self.cookie =
+                self.cookie.take().into_iter().chain(pair).reduce(|all, one| all + "; " + &one);
+        }
+    }
+
+    /// The page that a reply leads to.
+    pub async fn follow(&mut self, response: &Response<Bytes>) -> Response<Bytes> {
+        self.keep(response);
+        self.get(location(response)).await
     }
 
     /// Whether a reply takes the cookie of the last flow away.
@@ -85,7 +100,7 @@ impl<'w> Person<'w> {
         let last = self.cookie.as_deref().and_then(|all| all.rsplit("; ").next());
         let (name, _) = last.and_then(|pair| pair.split_once('=')).expect("a pair");
         let removal = format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
-        response.headers()[SET_COOKIE] == removal.as_str()
+        response.headers().get_all(SET_COOKIE).iter().any(|cookie| cookie == removal.as_str())
     }
 
     /// Goes to Microsoft and back, up to the callback's request.
@@ -162,7 +177,9 @@ async fn from_the_link_to_the_consent() {
     let response = person.post(&found, "answer=confirm").await;
     assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/consent/done"));
     assert!(person.loses_its_cookie_by(&response));
-    assert_eq!(person.get("/consent/done").await.status(), StatusCode::OK);
+    let done = person.follow(&response).await;
+    assert_eq!(done.status(), StatusCode::OK);
+    assert!(text(&done).contains("The consent is given"), "{}", text(&done));
     assert!(has_consent(&world, &broker).await);
     assert!(matches!(status(&broker, &sent).await, InvitationStatus::Confirmed { .. }));
     for (gone, what) in [(&found, "nothing left"), (&path, "was used")] {
@@ -353,6 +370,7 @@ async fn it_speaks_the_browsers_language() {
     let page = text(&person.get(&path).await);
     assert!(page.contains("<html lang=\"ko\"") && page.contains("Microsoft로 계속"), "{page}");
     let danish = Language::new("da", |phrase| (phrase == Phrase::Begin).then_some("Videre"));
+    let danish = danish.expect("no blanks are left out");
     let door = door.clone().languages([danish]);
     person.door = &door;
     let page = text(&person.get(&path).await);
@@ -383,10 +401,8 @@ async fn over_axum_it_is_the_same_wherever_it_is_nested() {
     //
     let (world, broker, door) = doors().await;
     let (_sent, path) = invited(&world, &broker).await;
-    let panel = axum::Router::new().nest("/consent", door.router());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let at = listener.local_addr().expect("an address");
-    let serving = tokio::spawn(async move { axum::serve(listener, panel).await });
+    let panel = axum::Router::new().nest_service("/consent", door.router());
+    let (at, serving) = served(panel).await;
     let mut browser = Browser::new();
     let page = browser.open(&Url::parse(&format!("http://{at}{path}")).expect("an address")).await;
     let page = page.expect("a page");
@@ -396,7 +412,19 @@ async fn over_axum_it_is_the_same_wherever_it_is_nested() {
     let long = long.body(Bytes::from(vec![b'x'; 17 * 1024])).expect("a request");
     let response = browser.send(long).await.expect("a reply");
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    for lost in ["/consent", "/consent/", "/consent//", "/consent/invited/", "/consent/nowhere"] {
+        let lost = Url::parse(&format!("http://{at}{lost}")).expect("an address");
+        let page = browser.open(&lost).await.expect("a page");
+        assert_eq!(page.status(), StatusCode::NOT_FOUND, "{lost}");
+        assert!(text(&page).contains("There is no such page"), "{lost}: {}", text(&page));
+    }
     serving.abort();
+}
+
+async fn served(panel: axum::Router) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    (at, tokio::spawn(async move { axum::serve(listener, panel).await.expect("until aborted") }))
 }
 
 #[tokio::test]

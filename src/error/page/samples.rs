@@ -23,7 +23,7 @@ use crate::storage::parcel::TransferError;
 use crate::storage::store::StoreError;
 use crate::transport::http::{HttpError, HttpFault};
 
-pub(super) fn partner() -> TenantId {
+pub(crate) fn partner() -> TenantId {
     TenantId::parse("11111111-1111-4111-8111-111111111111").expect("a GUID")
 }
 
@@ -145,7 +145,7 @@ fn refused_by_office(customer: Option<TenantId>, status: u16, body: &'static str
     Error::PartnerCenter { partner: partner(), customer, error }
 }
 
-pub(super) fn refusals() -> Vec<Refused> {
+pub(crate) fn refusals() -> Vec<Refused> {
     let (partner, found) = (partner(), customer());
     vec![
         Refused::StateMissing,

@@ -22,7 +22,7 @@ async fn after_scanners_a_cancelled_attempt_and_failed_factors_it_succeeds() {
     }
     let browser = door.browser(Device::Desk).await;
     browser.open(link).await;
-    browser.reads("Nothing is given before you confirm it on the last page.").await;
+    browser.reads("Example Panel receives nothing before you confirm it on the last page.").await;
     assert!(browser.cookies().await.is_empty(), "to look is not to begin");
     door.has_given_nothing(&sent, 0).await;
 
@@ -62,7 +62,8 @@ async fn cancels(door: &Door, browser: &Chromium) {
     browser.arrives_at("Permissions requested").await;
     browser.click("Cancel").await;
     browser.arrives_at("You said no at Microsoft").await;
-    browser.reads("Nothing was given. You can open the link from your invitation again.").await;
+    browser.reads("has received nothing. You can open the link from your invitation again.").await;
+    browser.reads("an administrator can remove it there").await;
     assert!(browser.address().await.query().is_none());
 }
 

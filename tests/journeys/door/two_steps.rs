@@ -2,7 +2,7 @@
 
 use super::*;
 
-const APPROVE: &str = "step=approve";
+pub(super) const APPROVE: &str = "step=approve";
 
 /// A service account that signs in too early; returns the page that says so.
 async fn turned_away(person: &mut Person<'_>, path: &str, service: &User) -> String {
@@ -55,7 +55,7 @@ async fn an_administrator_opens_the_same_link_and_approves_first() {
     assert!(!is_noted(&broker, &sent).await);
     let back = approve(&mut administrator, &microsoft, &world.admin, Answer::Accept).await;
     assert_eq!((back.status(), location(&back)), (StatusCode::SEE_OTHER, "/consent/approved"));
-    let page = text(&administrator.get("/consent/approved").await);
+    let page = text(&administrator.follow(&back).await);
     assert!(page.contains("The first step is done"), "{page}");
     assert!(page.contains("they open the same link from the invitation"), "{page}");
     assert_eq!(status(&broker, &sent).await, InvitationStatus::Started { times: 1 }, "not spent");
@@ -160,6 +160,24 @@ async fn an_approval_that_fails_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn who_has_begun_approvals_too_often_may_still_sign_in() {
+    let (world, broker, door) = doors().await;
+    let (_sent, path) = invited(&world, &broker).await;
+    let mut person = Person::new(&door);
+    for _ in 0..10 {
+        person.press(&path, APPROVE).await;
+    }
+    let over = person.post(&path, APPROVE).await;
+    assert_eq!(over.status(), StatusCode::GONE);
+    let page = text(&over);
+    assert!(page.contains("An approval was begun too often"), "{page}");
+    assert!(page.contains("can still open the link") && page.contains("tell them what you see"));
+    let found = person.find(&path, &world.admin).await;
+    person.post(&found, "answer=confirm").await;
+    assert!(has_consent(&world, &broker).await);
+}
+
+#[tokio::test]
 async fn it_says_all_of_this_in_korean() {
     let (world, broker, door) = doors().await;
     let service = world.service_account();
@@ -175,7 +193,10 @@ async fn it_says_all_of_this_in_korean() {
     let page = text(&door.answer(callback).await);
     assert!(page.contains("먼저 관리자의 승인이 필요합니다"), "{page}");
     assert!(page.contains("이 브라우저에서 바로 승인할 수 있습니다"), "{page}");
-    let page = text(&person.get("/consent/approved").await);
+    person.browser = Browser::new(); // signed out at Microsoft
+    let microsoft = person.press(&path, APPROVE).await;
+    let back = approve(&mut person, &microsoft, &world.admin, Answer::Accept).await;
+    let page = text(&person.follow(&back).await);
     assert!(
         page.contains("첫 단계가 끝났습니다") && page.contains("같은 초대 링크를 열고"),
         "{page}"

@@ -83,7 +83,9 @@ async fn power_is_pointed_out_in_both_languages() {
     assert_in_order(&page, &order);
     let mut person = Person { language: "ko", ..Person::new(&door) };
     let page = confirmation(&world, &broker, &mut person).await;
-    let order = ["충족하지만", "<li>이 사용자는 Global Administrator입니다", "예, 동의합니다"];
+    let role = "<span lang=\"en\" dir=\"ltr\">Global Administrator</span>";
+    let warned = format!("<li>이 사용자는 {role}입니다");
+    let order = ["충족하지만", &warned, "예, 동의합니다"];
     assert_in_order(&page, &order);
 }
 

@@ -40,7 +40,8 @@ async fn customers_that_would_be_lost_stop_it_until_the_host_says_otherwise() {
 
     let id = found.id().clone();
     let error = found.confirm_instead_of(world.admin.id).await.expect_err("customers are lost");
-    assert_eq!(error.remedy(), Remedy::FixRelationship { customer: litware });
+    let (tenant, why) = (world.contoso, Cause::RelationshipMissing);
+    assert_eq!(error.remedy(), Remedy::AskAdministrator { tenant, why });
     assert!(error.to_string().contains(&world.fabrikam.to_string()), "{error}");
     let Error::Refused(Refused::LosesCustomers { partner, losses }) = error else {
         panic!("{error:?}")
