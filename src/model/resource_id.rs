@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn an_id_is_known_or_stands_in_the_uri() {
-        let id = |uri| of(&Resource::custom(uri).expect("a URI")).map(|id| id.to_string());
+        let id = |uri: &str| of(&Resource::custom(uri).expect("a URI")).map(|id| id.to_string());
         let own = "3c9ea5f0-62a4-4d3a-8b0c-1b1f2f2f0a11";
         assert_eq!(id(&format!("api://{own}")).as_deref(), Some(own));
         assert_eq!(id("https://management.azure.com/").as_deref(), Some(AZURE_SERVICE_MANAGEMENT));
