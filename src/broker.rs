@@ -106,13 +106,14 @@ impl Broker {
 
     /// Erases what nobody wants any more, and says how much of it: flows and findings whose time is
     /// over, shared access tokens that have ended, what processes that died have
-    /// left behind, consents whose partner was shredded an hour ago.
+    /// left behind, consents whose partner was shredded an hour ago. A consent that was replaced, and
+    /// cannot be put back any more, is taken out of the record of the one that stands.
     ///
     /// The broker does so by itself every ten minutes. Any process may do it at any time, several
     /// at once too; it reads no more than a page at a time.
     ///
     /// # Errors
-    /// What the store says; what was erased stays so.
+    /// What the store or the key ring says; what was erased stays so.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         self.sweeper.sweep().await
     }

@@ -80,6 +80,16 @@ pub enum Event {
         /// Its generation now.
         generation: u64,
     },
+    /// The consent that another had taken the place of was given up: it cannot be put back any more. The
+    /// one that stands goes on.
+    PreviousConsentForgotten {
+        /// The partner.
+        partner: TenantId,
+        /// Who had given the one that is gone.
+        user: UserId,
+        /// In whose name.
+        account: AccountId,
+    },
     /// Somebody was invited to consent.
     Invited {
         /// The invitation.
