@@ -255,7 +255,8 @@ impl<'b> Partner<'b> {
     /// Lets the partner go for good: withdraws it unless it is, then destroys its key. From then on
     /// nothing of it opens with any ring, in no backup of the rows either, unless the backup holds
     /// the partner's key too; and no write under way and no flow begun before brings it back. What
-    /// waits for a confirmation ends with it. What is left of its row is swept an hour later, unless
+    /// waits for a confirmation ends with it, and its invitations know nobody any more: one that was for
+    /// one user is revoked. What is left of its row is swept an hour later, unless
     /// a new flow came first. It may consent anew.
     ///
     /// A consent that is damaged, or was shredded before, is shredded by the vendor's own door only.

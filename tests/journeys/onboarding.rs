@@ -7,6 +7,7 @@ mod cut_off;
 mod deciding;
 mod inviting;
 mod inviting_ends;
+mod inviting_erased;
 mod inviting_list;
 mod inviting_races;
 mod people;
