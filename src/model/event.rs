@@ -58,6 +58,18 @@ pub enum Event {
         /// Why.
         refused: Refused,
     },
+    /// Entra refused a consent, or an administrator's approval: in the answer that a browser brought, or
+    /// when its code was redeemed. Nothing is stored.
+    ConsentDenied {
+        /// The partner, where it is known.
+        partner: Option<TenantId>,
+        /// Why.
+        cause: Cause,
+        /// Entra's AADSTS number, if it gave one.
+        number: Option<u32>,
+        /// Entra's name for this answer, to quote to its support; what a browser brings has none.
+        correlation_id: Option<String>,
+    },
     /// A consent was confirmed and stands.
     ConsentConfirmed {
         /// The partner.

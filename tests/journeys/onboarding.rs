@@ -5,6 +5,7 @@ mod callbacks;
 mod confirming;
 mod cut_off;
 mod deciding;
+mod denied;
 mod inviting;
 mod inviting_ends;
 mod inviting_erased;
