@@ -161,6 +161,7 @@ mod tests {
             Phrase::WarnsFactorUnknown,
             Phrase::WarnsWeaker,
             Phrase::WarnsExpired,
+            Phrase::WarnsKind,
         ] {
             let [english, korean] = [english::says(phrase), korean::says(phrase)];
             assert!(!english.is_empty() && english != korean, "{phrase:?}");

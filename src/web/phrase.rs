@@ -86,6 +86,8 @@ pub enum Phrase {
     WarnsWeaker,
     /// Warns that the proof has expired.
     WarnsExpired,
+    /// Warns that it is another kind of partner than by the consent that stands.
+    WarnsKind,
     /// Until when the page is good.
     GoodUntil,
     /// What happens at Microsoft.
