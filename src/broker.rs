@@ -110,13 +110,14 @@ impl Broker {
 
     /// Erases what nobody wants any more, and says how much of it: flows and findings whose time is
     /// over, shared access tokens that have ended, what processes that died have
-    /// left behind, consents whose partner was shredded an hour ago.
+    /// left behind, consents whose partner was shredded an hour ago. A consent that was replaced, and
+    /// cannot be put back any more, is taken out of the record of the one that stands.
     ///
     /// The broker does so by itself every ten minutes. Any process may do it at any time, several
     /// at once too; it reads no more than a page at a time.
     ///
     /// # Errors
-    /// What the store says; what was erased stays so.
+    /// What the store or the key ring says; what was erased stays so.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         self.sweeper.sweep().await
     }
@@ -230,15 +231,18 @@ impl Broker {
     }
 
     /// Erases what the partner's receipts know of a person who consented once; says of how many. A
-    /// consent of that person that could still be put back is dropped. The
+    /// consent of that person that could still be put back is dropped. The partner's invitations forget
+    /// the person, and the sign-in name to be filled in unless it is for somebody else; one that was for
+    /// this person alone is revoked. The
     /// receipts themselves stay and verify as before. What others hold, exports and backups, is theirs to
     /// erase; [shredding](crate::Partner::shred) the partner reaches backups, too.
     ///
     /// # Errors
     /// [`Refused::StillNamed`](crate::Refused::StillNamed) while the partner's consent is this person's;
-    /// as [`receipts`](Self::receipts).
+    /// [`Error::Conflict`] while this person confirms by an invitation; as [`receipts`](Self::receipts).
+    /// Call it again: what was erased stays so.
     pub async fn erase_person(&self, partner: TenantId, user: UserId) -> Result<usize, Error> {
-        self.notary.erase(partner, user).await
+        self.offboarding.erase_person(partner, user).await
     }
 
     /// A refusal of Entra's, found again by its correlation or trace id, with the partner's consent as

@@ -142,7 +142,7 @@ const fn step(event: &Event) -> Option<&'static str> {
         Event::Invited { .. } => "invited",
         Event::ConsentRequested { .. } => "requested",
         Event::ConsentFound { .. } => "found",
-        Event::ConsentRefused { .. } => "refused",
+        Event::ConsentRefused { .. } | Event::ConsentDenied { .. } => "refused",
         Event::ConsentConfirmed { .. } => "confirmed",
         Event::ConsentImported { .. } => "imported",
         Event::ConsentRolledBack { .. } => "rolled_back",

@@ -226,6 +226,22 @@ impl<'b> Partner<'b> {
         self.broker.rollback.roll_back(self.tenant, self.account.as_ref(), shown).await
     }
 
+    /// Gives up the consent that the standing one took the place of, with its refresh token, so that
+    /// nobody puts it back any more: where a partner has consented anew to be rid of the one before. Says
+    /// whether one could have been put back; doing so twice is doing it once. The one that stands goes on, with every
+    /// token that was had by it.
+    ///
+    /// It is what *you* forget: Microsoft honours the refresh token until it expires or the user's
+    /// sessions are revoked.
+    ///
+    /// # Errors
+    /// [`Refused::NotYours`] at another account's door, and where either of the two consents is bound to
+    /// another account; [`Error::Superseded`] when another consent was confirmed meanwhile;
+    /// [`Error::NoConsent`] when it never consented; what the store says.
+    pub async fn forget_previous_consent(&self) -> Result<bool, Error> {
+        self.broker.rollback.give_up(self.tenant, self.account.as_ref()).await
+    }
+
     /// Lets the partner go: its refresh token is erased and a tombstone takes its place, which no
     /// flow begun before and no write under way can undo. Other processes follow within five
     /// seconds.
@@ -240,7 +256,8 @@ impl<'b> Partner<'b> {
     /// Lets the partner go for good: withdraws it unless it is, then destroys its key. From then on
     /// nothing of it opens with any ring, in no backup of the rows either, unless the backup holds
     /// the partner's key too; and no write under way and no flow begun before brings it back. What
-    /// waits for a confirmation ends with it. What is left of its row is swept an hour later, unless
+    /// waits for a confirmation ends with it, and its invitations know nobody any more: one that was for
+    /// one user is revoked. What is left of its row is swept an hour later, unless
     /// a new flow came first. It may consent anew.
     ///
     /// A consent that is damaged, or was shredded before, is shredded by the vendor's own door only.

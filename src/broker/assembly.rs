@@ -286,6 +286,7 @@ impl Shared {
             standings: self.standings.clone(),
             sharing: self.sharing.clone(),
             notary: self.notary.clone(),
+            book: self.book(),
             observers: self.observers.clone(),
         }
     }

@@ -79,7 +79,8 @@ impl Casebook {
         self.newest(|case| case.bears(id))
     }
 
-    /// The newest of a partner at a tenant.
+    /// The newest of a partner at a tenant. What came through a browser, which anybody may have written,
+    /// stands behind all that came from Entra itself.
     pub(crate) fn newest_at(&self, partner: TenantId, tenant: TenantId) -> Option<Arc<Case>> {
         self.newest(|case| (case.partner, case.tenant) == (Some(partner), Some(tenant)))
     }
@@ -88,7 +89,8 @@ impl Casebook {
         let cases = self.cases();
         let chapters = cases.by_partner.values();
         let all = chapters.flat_map(|chapter| chapter.by_tenant.values().flatten());
-        all.filter(|case| fits(case)).max_by_key(|case| case.number).cloned()
+        let fitting = all.filter(|case| fits(case));
+        fitting.max_by_key(|case| (case.error.status().is_some(), case.number)).cloned()
     }
 
     fn cases(&self) -> MutexGuard<'_, Cases> {

@@ -21,6 +21,7 @@ use crate::model::tenant::{AccountId, TenantId};
 use crate::storage::ledger::{Held, Ledger, LedgerError, Record};
 use crate::storage::store::Kind;
 
+mod erasing;
 mod page;
 
 pub use self::page::{InvitationCursor, InvitationPage};

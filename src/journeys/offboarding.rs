@@ -1,8 +1,9 @@
-//! Letting a partner go.
+//! Letting a partner go, or a person of the partner's.
 
 use std::sync::Arc;
 
 use crate::error::{Absence, Error};
+use crate::journeys::invitation::Book;
 use crate::journeys::lasting::lasting;
 use crate::journeys::receipts::Notary;
 use crate::journeys::sharing::Sharing;
@@ -10,9 +11,10 @@ use crate::journeys::standing::Standings;
 use crate::model::clock::Clock;
 use crate::model::consent::{Consent, ConsentState, StoredConsent, believed};
 use crate::model::event::{Event, Observers};
+use crate::model::invitation::Whom;
 use crate::model::policy::Refused;
 use crate::model::receipt::ConsentChange;
-use crate::model::tenant::{AccountId, TenantId};
+use crate::model::tenant::{AccountId, TenantId, UserId};
 use crate::storage::keyring::KeyError;
 use crate::storage::ledger::{Ledger, LedgerError};
 
@@ -26,6 +28,7 @@ pub(crate) struct Offboarding {
     pub(crate) standings: Arc<Standings>,
     pub(crate) sharing: Sharing,
     pub(crate) notary: Notary,
+    pub(crate) book: Book,
     pub(crate) observers: Observers,
 }
 
@@ -40,8 +43,20 @@ impl Offboarding {
         lasting(async move { desk.let_go(partner, account.as_ref()).await }).await
     }
 
+    /// Erases a person whose consent does not stand: says of how many receipts. What is a secret, and
+    /// what wants no signature, goes first.
+    pub(crate) async fn erase_person(
+        &self,
+        partner: TenantId,
+        user: UserId,
+    ) -> Result<usize, Error> {
+        self.notary.erase_previous(partner, user).await?;
+        self.book.erase(partner, Whom::One(user)).await?;
+        self.notary.erase(partner, user).await
+    }
+
     /// Withdraws the partner, then destroys its key: nothing of it opens any more, in no backup of
-    /// the rows either.
+    /// the rows either. Its invitations, which lie under the application's, then know nobody of it.
     pub(crate) async fn shred(
         &self,
         partner: TenantId,
@@ -79,18 +94,21 @@ impl Offboarding {
             Err(LedgerError::Shredded { generation, .. }) => {
                 // Whoever did it may have died before anybody could notice.
                 self.shred_key(partner, generation).await?;
-                self.ledger.touch_consent(partner).await?;
-                self.notary.enter_mark(partner).await;
-                return Ok(());
+                return self.follow_shredding(partner).await;
             }
             Err(error) if is_lost(&error) => self.generation_said(partner).await?,
             unread => return Err(denied(partner, unread)),
         };
         self.shred_key(partner, generation).await?;
         self.observers.tell(&Event::Shredded { partner });
+        self.follow_shredding(partner).await
+    }
+
+    /// What is left to do once nothing of it opens any more.
+    async fn follow_shredding(&self, partner: TenantId) -> Result<(), Error> {
         self.ledger.touch_consent(partner).await?;
         self.notary.enter_mark(partner).await;
-        Ok(())
+        self.book.erase(partner, Whom::Everybody).await
     }
 
     async fn shred_key(&self, partner: TenantId, generation: u64) -> Result<(), Error> {

@@ -167,9 +167,7 @@ impl Onboarding {
     /// for a confirmation.
     pub(crate) async fn capture(&self, callback: Callback) -> Result<Found, Error> {
         let captured = self.0.capture(callback).await;
-        if let Err(error) = &captured {
-            self.0.casebook.note(error, None, self.0.clock.now());
-        }
+        self.0.note_denial(&captured);
         Ok(Found::new(self.clone(), self.told(captured)?))
     }
 
@@ -264,6 +262,18 @@ impl Desk {
     fn tell_refusal(&self, refused: &Refused) {
         let (partner, refused) = (refused_partner(refused), refused.clone());
         self.observers.tell(&Event::ConsentRefused { partner, refused });
+    }
+
+    /// Keeps what Entra has said no with, and tells observers.
+    fn note_denial<T>(&self, outcome: &Result<T, Error>) {
+        let Err(denial @ Error::Entra { partner, error, .. }) = outcome else { return };
+        self.casebook.note(denial, None, self.clock.now());
+        self.observers.tell(&Event::ConsentDenied {
+            partner: *partner,
+            cause: error.cause(),
+            number: error.number(),
+            correlation_id: error.correlation_id().map(str::to_owned),
+        });
     }
 
     fn settled(&self, consent: Consent) -> Consent {

@@ -1,7 +1,10 @@
-//! Putting back the consent that another has taken the place of, for as long as it is kept.
+//! Putting back the consent that another has taken the place of, for as long as it is kept, or giving it
+//! up.
 //!
-//! It is one compare-and-swap: what was put back is of a higher generation than what it takes the place
+//! To put it back is one compare-and-swap: what was put back is of a higher generation than what it takes the place
 //! of, so that no rotation in flight, with either token, writes over it.
+
+mod giving_up;
 
 use std::sync::Arc;
 

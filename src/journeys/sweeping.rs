@@ -35,19 +35,30 @@ const LITTER: [Kind; 7] = [
 
 /// How many records a sweep has erased.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept(BTreeMap<Kind, usize>);
+pub struct Swept {
+    erased: BTreeMap<Kind, usize>,
+    lapsed: usize,
+}
 
 impl Swept {
     /// How many of this kind.
     #[must_use]
     pub fn of(&self, kind: Kind) -> usize {
-        self.0.get(&kind).copied().unwrap_or(0)
+        self.erased.get(&kind).copied().unwrap_or(0)
     }
 
     /// How many in all.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.0.values().sum()
+        self.erased.values().sum()
+    }
+
+    /// Beside those records: how many consents were dropped that another had taken the place of, since
+    /// they [could not be put back](crate::BrokerBuilder::roll_back_within) any more. The records that
+    /// they lay in stay.
+    #[must_use]
+    pub const fn lapsed(&self) -> usize {
+        self.lapsed
     }
 }
 
@@ -62,15 +73,17 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Erases every record whose time is over, page by page. Several may do so at once.
+    /// Erases every record whose time is over, page by page, and what is over within consents. Several
+    /// may do so at once.
     pub(crate) async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for kind in LITTER {
             let removed = self.ledger.remove_due(kind, self.clock.now()).await?;
-            swept.0.insert(kind, removed);
+            swept.erased.insert(kind, removed);
         }
         let shredded = self.ledger.sweep_shredded(self.clock.now()).await?;
-        swept.0.insert(Kind::Consent, shredded);
+        swept.erased.insert(Kind::Consent, shredded);
+        swept.lapsed = self.ledger.drop_lapsed(self.clock.now()).await?;
         Ok(swept)
     }
 

@@ -381,14 +381,14 @@ impl StoredConsent {
             next.token = Some(StoredToken(token));
             next.consent.token_issued_at = asked_at;
         }
-        next.without_lapsed(asked_at)
+        next
     }
 
     /// After a failure at the partner's own tenant. The token is kept until replaced or withdrawn.
     pub(crate) fn failed(&self, cause: Cause, now: SystemTime) -> Self {
         let mut next = self.clone();
         next.consent.state = self.consent.state.failed(cause, now);
-        next.without_lapsed(now)
+        next
     }
 
     /// The same with what is known of Partner Center.

@@ -58,6 +58,18 @@ pub enum Event {
         /// Why.
         refused: Refused,
     },
+    /// Entra refused a consent, or an administrator's approval: in the answer that a browser brought, or
+    /// when its code was redeemed. Nothing is stored.
+    ConsentDenied {
+        /// The partner, where it is known.
+        partner: Option<TenantId>,
+        /// Why.
+        cause: Cause,
+        /// Entra's AADSTS number, if it gave one.
+        number: Option<u32>,
+        /// Entra's name for this answer, to quote to its support; what a browser brings has none.
+        correlation_id: Option<String>,
+    },
     /// A consent was confirmed and stands.
     ConsentConfirmed {
         /// The partner.
@@ -79,6 +91,16 @@ pub enum Event {
         account: AccountId,
         /// Its generation now.
         generation: u64,
+    },
+    /// The consent that another had taken the place of was given up: it cannot be put back any more. The
+    /// one that stands goes on.
+    PreviousConsentForgotten {
+        /// The partner.
+        partner: TenantId,
+        /// Who had given the one that is gone.
+        user: UserId,
+        /// In whose name.
+        account: AccountId,
     },
     /// Somebody was invited to consent.
     Invited {

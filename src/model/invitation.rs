@@ -18,7 +18,7 @@ use super::tenant::{AccountId, ClientId, TenantId, UserId};
 
 mod stored;
 
-pub(crate) use stored::{Claim, InvitedFlow, LiveFlow, StoredInvitation};
+pub(crate) use stored::{Claim, Erasure, InvitedFlow, LiveFlow, StoredInvitation, Whom};
 
 /// Names an invitation: for your panel and your books. It is no secret, and opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,8 +134,8 @@ pub enum InvitationStatus {
     Confirmed {
         /// The partner.
         partner: TenantId,
-        /// Who consented.
-        user: UserId,
+        /// Who consented; `None` once that person was [erased](crate::Broker::erase_person).
+        user: Option<UserId>,
         /// When.
         at: SystemTime,
     },

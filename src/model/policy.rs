@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::consent::{ConsentingUser, Guest, Loss};
 use super::mfa::{MfaFinding, MfaSource};
+use super::partner_kind::PartnerKind;
 use super::receipt::PolicyNote;
 use super::role::DirectoryRole;
 use super::scope::Scopes;
@@ -211,6 +212,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) registered: &'a Scopes,
     pub(crate) granted: &'a Scopes,
     pub(crate) mfa: MfaFinding,
+    /// The kind of partner by the consent that stands, and by this one, where these differ.
+    pub(crate) kind_changed: Option<(PartnerKind, PartnerKind)>,
     pub(crate) now: SystemTime,
 }
 

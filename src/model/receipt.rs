@@ -26,6 +26,12 @@ pub enum ConsentChange {
     Imported(Granted),
     /// The consent that it had taken the place of was put back.
     RolledBack(Granted),
+    /// The consent that it had taken the place of was given up, while it could still be put back: its
+    /// refresh token is erased.
+    PreviousForgotten {
+        /// That one's generation.
+        previous: u64,
+    },
     /// It works: it was seen to after it had failed, or for the first time after an import.
     Live,
     /// Its use at the partner's own tenant began to fail, for a reason that may pass.
@@ -52,6 +58,7 @@ impl ConsentChange {
             Self::Confirmed(_) => "confirmed",
             Self::Imported(_) => "imported",
             Self::RolledBack(_) => "rolled_back",
+            Self::PreviousForgotten { .. } => "previous_forgotten",
             Self::Live => "live",
             Self::Suspended { .. } => "suspended",
             Self::Ended { .. } => "ended",

@@ -44,9 +44,9 @@ impl Record for StoredConsent {
         self.consent.generation
     }
 
-    /// The deadline of its token; a tombstone has none.
+    /// When the consent behind it is to be dropped: nothing else is done about one without being asked.
     fn due(&self) -> Option<SystemTime> {
-        self.token.as_ref().map(|_| self.consent.deadline())
+        self.past.lapses_at()
     }
 
     /// A withdrawn partner does not come back with a backup of the rows (F-24).
@@ -83,7 +83,7 @@ mod tests {
         });
         let old: StoredConsent = serde_json::from_value(stored).expect("a consent");
         let past = old.past_of_next(old.consent.user.id, Vec::new(), DAY, UNIX_EPOCH);
-        StoredConsent { past, ..old }.fitting()
+        StoredConsent { past, ..old }.fitting(UNIX_EPOCH)
     }
 
     #[tokio::test]

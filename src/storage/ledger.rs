@@ -1,6 +1,7 @@
 //! One store and one key ring: records go in and come out typed, and lie there sealed.
 
 mod beside;
+mod lapsed;
 mod litter;
 mod partner_keys;
 mod repair;

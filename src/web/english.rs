@@ -60,6 +60,9 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
             "Partner Center itself could not say whether there was a second factor."
         }
         Phrase::WarnsExpired => "The proof of the second factor has expired: better sign in anew.",
+        Phrase::WarnsKind => {
+            "By the consent that stands this is another kind of partner: {from}. It becomes: {to}."
+        }
         Phrase::GoodUntil => "This page is good until {time}.",
         Phrase::BeginText => {
             "You sign in at Microsoft, with a second factor, agree there, and come back here to \

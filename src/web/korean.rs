@@ -58,6 +58,9 @@ pub(super) const fn says(phrase: Phrase) -> &'static str {
         Phrase::WarnsFactorUnknown => "다단계 인증을 사용했는지 확인할 수 없었습니다.",
         Phrase::WarnsWeaker => "다단계 인증 여부를 Partner Center에서 직접 확인하지 못했습니다.",
         Phrase::WarnsExpired => "다단계 인증 증명이 만료되었습니다. 새로 로그인하는 것이 좋습니다.",
+        Phrase::WarnsKind => {
+            "파트너 유형이 현재 유효한 동의와 다릅니다. 기존 유형: {from}, 변경될 유형: {to}."
+        }
         Phrase::GoodUntil => "이 페이지는 {time}까지 유효합니다.",
         Phrase::BeginText => {
             "Microsoft에서 다단계 인증으로 로그인하고 동의한 뒤, 이곳으로 돌아와 확인합니다. 이 용도로 \

@@ -298,7 +298,7 @@ fn is_other(id: &str) -> bool {
     DirectoryRole::of(id).is_none() && !id.eq_ignore_ascii_case(EVERY_USER)
 }
 
-const fn kind(kind: PartnerKind) -> Phrase {
+pub(super) const fn kind(kind: PartnerKind) -> Phrase {
     match kind {
         PartnerKind::Direct => Phrase::KindDirect,
         PartnerKind::IndirectProvider => Phrase::KindProvider,

@@ -91,6 +91,8 @@ pub enum Phrase {
     WarnsWeaker,
     /// Warns that the proof has expired.
     WarnsExpired,
+    /// Warns that it is another kind of partner than by the consent that stands.
+    WarnsKind,
     /// Until when the page is good.
     GoodUntil,
     /// What happens at Microsoft.
@@ -220,6 +222,7 @@ const PLAIN: [Phrase; 76] = [
     Phrase::WarnsFactorUnknown,
     Phrase::WarnsWeaker,
     Phrase::WarnsExpired,
+    Phrase::WarnsKind,
     Phrase::GoodUntil,
     Phrase::BeginText,
     Phrase::Begin,

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::pages::{Pages, names};
+use super::pages::{Pages, kind, names};
 use super::phrase::Phrase;
 use crate::model::consent::Guest;
 use crate::model::policy::Warning;
@@ -35,6 +35,10 @@ impl Pages<'_> {
             Warning::ScopesBeyond(scopes) => {
                 let facts = [("scopes", self.english(&html! { (scopes) }))];
                 return Some(self.says_of(Phrase::WarnsBeyond, &facts));
+            }
+            Warning::KindChanged { from, to } => {
+                let [from, to] = [from, to].map(|one| self.says(kind(*one)));
+                return Some(self.says_of(Phrase::WarnsKind, &[("from", from), ("to", to)]));
             }
             Warning::RolesUnknown => Phrase::WarnsRolesUnknown,
             Warning::Guest(Guest::Unknown) => Phrase::WarnsGuestPerhaps,

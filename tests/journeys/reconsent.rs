@@ -2,6 +2,8 @@
 //! it may take, and the way back.
 
 mod challenge;
+mod giving_up;
+mod lapsing;
 mod losses;
 mod races;
 mod replacing;

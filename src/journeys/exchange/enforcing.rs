@@ -191,7 +191,7 @@ impl Desk {
             let key = CacheKey::plain(partner, consent.generation, partner, resource);
             self.sharing.take_back(&key, &self.scopes(&key.resource)).await;
         }
-        let record = held.record.enforced(next);
+        let record = held.record.enforced(next).fitting(self.clock.now());
         let revision = self.ledger.replace(&record, held.revision).await?;
         // Whoever read the row before has read it too early.
         self.standings.changed(partner, Some(revision));

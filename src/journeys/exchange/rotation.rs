@@ -167,12 +167,13 @@ impl Desk {
     async fn save_again(&self, partner: TenantId) -> bool {
         let _lane = self.lanes.lane(partner).await;
         let Some(Waiting { held, over, .. }) = self.unsaved.find(partner) else { return true };
-        let saved = match self.ledger.replace(&held.record, held.revision).await {
+        let next = held.record.fitting(self.clock.now()); // it may have waited for long
+        let saved = match self.ledger.replace(&next, held.revision).await {
             Ok(_) => {
-                self.notary.enter_soon(&held.record);
+                self.notary.enter_soon(&next);
                 Ok(())
             }
-            Err(LedgerError::Conflict) => self.keep_winner(held.record, over).await.map(drop),
+            Err(LedgerError::Conflict) => self.keep_winner(next, over).await.map(drop),
             Err(error) => Err(error.into()),
         };
         match saved {

@@ -44,7 +44,7 @@ impl Onboarding {
         callback: Callback,
     ) -> Result<ApprovalReport, Error> {
         let reported = self.0.capture_approval(&callback).await;
-        // Nothing of it is kept for support: anybody can write this query, and put any id into it.
+        self.0.note_denial(&reported);
         if let Err(Error::Refused(refused)) = &reported {
             let (partner, refused) = (asked_partner(refused), refused.clone());
             self.0.observers.tell(&Event::ConsentRefused { partner, refused });

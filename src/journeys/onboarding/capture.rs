@@ -73,6 +73,7 @@ impl Desk {
             registered: self.app.scopes(),
             granted: &proven.granted,
             mfa,
+            kind_changed: None, // it is warned of, and refuses nothing
             now: self.clock.now(),
         })?;
         let compared = self.compared(&ground, &proven.token).await;

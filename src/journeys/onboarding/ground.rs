@@ -98,10 +98,14 @@ impl Ground {
         self.consent().is_some_and(|consent| consent.enforcement.suspended().is_some())
     }
 
-    /// Whose consent stands, unless it is over.
+    /// The consent that stands, unless it was withdrawn.
+    pub(super) fn standing(&self) -> Option<&Consent> {
+        self.consent().filter(|consent| !consent.is_withdrawn())
+    }
+
+    /// Whose consent stands, unless it was withdrawn.
     pub(super) fn user(&self) -> Option<&ConsentingUser> {
-        let standing = self.consent().filter(|consent| !consent.is_withdrawn());
-        standing.map(|consent| &consent.user)
+        self.standing().map(|consent| &consent.user)
     }
 
     /// A tenant bound to one account is not bound to a second, unless the host said so.
@@ -207,7 +211,7 @@ impl Desk {
         let let_go_at = let_go.map(|mark| unix_seconds(mark.at));
         next.consent.withdrawn_at = next.consent.withdrawn_at.max(let_go_at);
         next.chain = ground.chain();
-        let granted = next.consent.granted(self.note_policy(found));
+        let granted = next.consent.granted(self.note_policy(found, ground));
         let next = self.notary.noted(next, ConsentChange::Confirmed(granted)).await;
         match at {
             None => self.ledger.insert(&next).await?,

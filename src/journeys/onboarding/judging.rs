@@ -18,12 +18,12 @@ impl Desk {
         invitation: Option<Invitation>,
     ) -> FoundFacts {
         let policy = self.policies.of(found.kind);
-        found.facts(ground, invitation, policy.warnings(&self.candidate(found)))
+        found.facts(ground, invitation, policy.warnings(&self.candidate_on(ground, found)))
     }
 
     /// How the receipt tells by which policy it was taken, and with which warnings.
-    pub(super) fn note_policy(&self, found: &FoundRecord) -> PolicyNote {
-        self.policies.of(found.kind).note(&self.candidate(found))
+    pub(super) fn note_policy(&self, found: &FoundRecord, ground: &Ground) -> PolicyNote {
+        self.policies.of(found.kind).note(&self.candidate_on(ground, found))
     }
 
     /// Whether the process that confirms it takes it, too, as of when it was found: another one, with
@@ -63,7 +63,15 @@ impl Desk {
             registered: self.app.scopes(),
             granted: &found.scopes,
             mfa: self.believed(found),
+            kind_changed: None,
             now: self.clock.now(),
         }
+    }
+
+    /// The same beside what stands.
+    fn candidate_on<'f>(&'f self, ground: &Ground, found: &'f FoundRecord) -> Candidate<'f> {
+        let before = ground.standing().map(Consent::kind).filter(|before| *before != found.kind);
+        let kind_changed = before.map(|before| (before, found.kind));
+        Candidate { kind_changed, ..self.candidate(found) }
     }
 }

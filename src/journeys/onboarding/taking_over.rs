@@ -4,10 +4,14 @@
 //! Only a plain no counts. What does not answer in time, or not for good, says nothing against the new
 //! consent; and where the standing one is refused by now as well, nothing is lost. Both tokens stay as
 //! they are: a redemption at a customer's tenant renews nothing, and moves no state.
+//!
+//! Of what the application may ask for in a second they take their share slowly: the code of a person who
+//! signs in meanwhile waits behind two of them, and not behind sixteen.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -20,6 +24,7 @@ use crate::model::entra_error::{Cause, Reach};
 use crate::model::registration::AppRegistration;
 use crate::model::secret::RefreshToken;
 use crate::protocol::token_endpoint::{TokenEndpoint, TokenError};
+use crate::transport::pace::Ticket;
 
 /// What the sample has shown.
 #[derive(Debug, Default)]
@@ -36,9 +41,9 @@ impl Desk {
         let Some((standing, old)) = ground.held().and_then(|held| in_use(&held.record)) else {
             return Comparison::default();
         };
-        let mut trials = JoinSet::new();
+        let (mut trials, trial) = (JoinSet::new(), self.trial());
         for (place, one) in self.lately.of(standing, self.clock.now()).into_iter().enumerate() {
-            let (trial, new, old) = (self.trial(), new.clone(), old.clone());
+            let (trial, new, old) = (trial.clone(), new.clone(), old.clone());
             let compared = async move { (place, trial.compare(one, &new, &old).await) };
             trials.spawn(compared.in_current_span());
         }
@@ -60,7 +65,8 @@ impl Desk {
 
     fn trial(&self) -> Trial {
         let (app, clock) = (self.app.clone(), self.clock.clone());
-        Trial { app, clock, endpoint: self.endpoint.clone() }
+        let line = Arc::new(Semaphore::new(IN_LINE));
+        Trial { app, clock, endpoint: self.endpoint.clone(), line }
     }
 }
 
@@ -78,11 +84,14 @@ enum Outcome {
     Gone,
 }
 
-/// What one customer is asked with.
+/// What each customer is asked with.
+#[derive(Clone)]
 struct Trial {
     app: AppRegistration,
     clock: Arc<dyn Clock>,
     endpoint: Arc<TokenEndpoint>,
+    /// Held by who waits for leave to send.
+    line: Arc<Semaphore>,
 }
 
 impl Trial {
@@ -120,7 +129,7 @@ impl Trial {
     async fn redeem(&self, at: &Worked, token: &RefreshToken) -> Result<bool, TokenError> {
         let authority = Authority::of(self.app.cloud(), at.customer);
         let scopes = self.app.scopes().of(&at.resource);
-        let ticket = self.endpoint.sign_in_ticket(&authority).await?;
+        let ticket = self.leave(&authority).await?;
         let redeem = self.endpoint.redeem_refresh_token(
             ticket,
             &authority,
@@ -131,6 +140,13 @@ impl Trial {
         );
         let granted = redeem.await?.granted;
         Ok(granted.is_none_or(|granted| scopes.is_within(&granted)))
+    }
+
+    /// Nothing is waited for at a tenant that is left alone.
+    async fn leave(&self, authority: &Authority) -> Result<Ticket, TokenError> {
+        let _in_line = self.line.acquire().await.map_err(|_| TokenError::Closed)?;
+        self.endpoint.check(authority)?;
+        self.endpoint.sign_in_ticket(authority).await
     }
 }
 
@@ -149,3 +165,5 @@ fn is_for_good(cause: Cause) -> bool {
 
 /// A person waits; so long for each of the two answers.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many wait for leave at once, of one flow.
+const IN_LINE: usize = 2;

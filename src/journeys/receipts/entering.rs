@@ -32,14 +32,14 @@ impl Notary {
             }
             next.noting(change, self.clock.now());
         }
-        next.fitting()
+        next.fitting(self.clock.now())
     }
 
     /// The same for a move from one state to another, if that is one to be proven.
     pub(crate) async fn moved(&self, before: &ConsentState, next: StoredConsent) -> StoredConsent {
         match before.change_to(&next.consent.state) {
             Some(change) => self.noted(next, change).await,
-            None => next.fitting(),
+            None => next.fitting(self.clock.now()),
         }
     }
 

@@ -1,7 +1,9 @@
-//! Erasing a person from receipts: what was signed stays, and what it stands for goes.
+//! Erasing a person from receipts, and from what waits to be one: what was signed stays, and what it stands
+//! for goes.
 
 use super::Notary;
 use crate::error::Error;
+use crate::model::consent::StoredConsent;
 use crate::model::policy::Refused;
 use crate::model::tenant::{TenantId, UserId};
 use crate::storage::ledger::{Held, LedgerError};
@@ -11,6 +13,27 @@ use crate::storage::receipts::EntryRecord;
 const TRIES: usize = 8;
 
 impl Notary {
+    /// Drops a consent of this person's that could have been put back. That wants no signature, so it is
+    /// done before anything that does.
+    pub(crate) async fn erase_previous(
+        &self,
+        partner: TenantId,
+        user: UserId,
+    ) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let Some(held) = self.of_another(partner, user).await? else { return Ok(()) };
+            let Held { mut record, revision } = held;
+            if !record.past.forget_person(user) {
+                return Ok(());
+            }
+            match self.ledger.replace(&record.fitting(self.clock.now()), revision).await {
+                Err(LedgerError::Conflict) => {}
+                written => return Ok(written.map(drop)?),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
     /// Erases what the partner's receipts know of this person, salts included; says of how many. One that
     /// does not open is reported once all others are done.
     pub(crate) async fn erase(&self, partner: TenantId, user: UserId) -> Result<usize, Error> {
@@ -36,33 +59,39 @@ impl Notary {
         }
     }
 
-    /// Takes notes that name the person out of the consent, once their receipts are written, and a
-    /// consent of the person that could have been put back.
+    /// Takes notes that name the person out of the consent, once their receipts are written.
     async fn erase_waiting(&self, partner: TenantId, user: UserId) -> Result<(), Error> {
         for _ in 0..TRIES {
-            let held = match self.ledger.consent(partner).await {
-                Ok(Some(held)) => held,
-                Ok(None) | Err(LedgerError::Shredded { .. }) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
-            if held.record.consent.user.id == user {
-                return Err(Refused::StillNamed(partner).into());
-            }
-            let mut next = held.record;
-            let stood_behind = next.past.forget_person(user);
-            let waits = next.chain.waiting.iter().any(|note| note.names(&user.to_string()));
-            if !stood_behind && !waits {
+            let Some(held) = self.of_another(partner, user).await? else { return Ok(()) };
+            let Held { mut record, revision } = held;
+            if !record.chain.waiting.iter().any(|note| note.names(&user.to_string())) {
                 return Ok(());
             }
-            if waits {
-                next.chain = self.write(partner, next.chain).await?;
-            }
-            match self.ledger.replace(&next, held.revision).await {
+            record.chain = self.write(partner, record.chain).await?;
+            match self.ledger.replace(&record.fitting(self.clock.now()), revision).await {
                 Err(LedgerError::Conflict) => {}
                 written => return Ok(written.map(drop)?),
             }
         }
         Err(Error::Conflict)
+    }
+
+    /// The partner's consent, which must not be this person's.
+    async fn of_another(
+        &self,
+        partner: TenantId,
+        user: UserId,
+    ) -> Result<Option<Held<StoredConsent>>, Error> {
+        let held = match self.ledger.consent(partner).await {
+            Err(LedgerError::Shredded { .. }) => return Ok(None),
+            held => held?,
+        };
+        match held {
+            Some(held) if held.record.consent.user.id == user => {
+                Err(Refused::StillNamed(partner).into())
+            }
+            held => Ok(held),
+        }
     }
 
     /// True if it named the person.

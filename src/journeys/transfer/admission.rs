@@ -37,6 +37,7 @@ impl Admission {
             registered: self.app.scopes(),
             granted: &consent.scopes,
             mfa: proof.map_or(MfaFinding::Unknown, MfaFinding::Proven),
+            kind_changed: None,
             now,
         }
     }

@@ -158,6 +158,21 @@ impl Past {
         Some(PreviousConsent { consent: consent.clone(), until: *until })
     }
 
+    /// The consent behind it, also once that cannot be put back any more.
+    pub(crate) fn behind(&self) -> Option<&Consent> {
+        self.previous.as_deref().map(|previous| &previous.consent)
+    }
+
+    /// When the consent behind it can be put back no longer.
+    pub(crate) fn lapses_at(&self) -> Option<SystemTime> {
+        self.previous.as_deref().map(|previous| previous.until)
+    }
+
+    /// Whether there is a consent behind it that cannot be put back any more.
+    pub(crate) fn has_lapsed(&self, now: SystemTime) -> bool {
+        self.lapses_at().is_some_and(|until| until <= now)
+    }
+
     /// Drops the consent behind it if that is this person's; true if it was.
     pub(crate) fn forget_person(&mut self, user: UserId) -> bool {
         let named = self.previous.take_if(|previous| previous.consent.user.id == user);
@@ -227,19 +242,18 @@ impl StoredConsent {
         Ok(Self { consent, token: Some(token), chain: self.chain.clone(), past })
     }
 
-    /// Without the consent behind it, once that cannot be put back any more.
-    pub(super) fn without_lapsed(mut self, now: SystemTime) -> Self {
-        self.past.previous.take_if(|previous| previous.until <= now);
+    /// The same with no way back.
+    pub(crate) fn without_way_back(mut self) -> Self {
+        self.past.previous = None;
         self
     }
 
-    /// As much of it as every store takes: before a write fails for its length, the consent behind it
-    /// is dropped.
-    pub(crate) fn fitting(mut self) -> Self {
-        if self.past.previous.is_some() && length(&self) > LONGEST {
-            self.past.previous = None;
-        }
-        self
+    /// As much of it as is written: the consent behind it is dropped once it cannot be put back any
+    /// more, and before a write fails for its length, so that every store takes it.
+    pub(crate) fn fitting(self, now: SystemTime) -> Self {
+        let lapsed = self.past.has_lapsed(now);
+        let drops = lapsed || self.past.previous.is_some() && length(&self) > LONGEST;
+        if drops { self.without_way_back() } else { self }
     }
 }
 

@@ -17,8 +17,10 @@ use crate::model::scope::Scopes;
 use crate::model::tenant::{ClientId, TenantId, UserId};
 
 mod approval;
+mod erasing;
 
 use approval::ReportedApproval;
+pub(crate) use erasing::{Erasure, Whom};
 
 /// How long an invitation stays listed after its end.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
@@ -81,7 +83,9 @@ enum Stage {
     Claimed(Claim),
     Confirmed {
         partner: TenantId,
-        user: UserId,
+        /// Nobody once that person was erased.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserId>,
         #[serde(with = "as_seconds")]
         at: SystemTime,
     },
@@ -261,7 +265,7 @@ impl StoredInvitation {
         });
         let Claim { partner, user, at, .. } = *claim;
         if came_true {
-            self.stage = Stage::Confirmed { partner, user, at };
+            self.stage = Stage::Confirmed { partner, user: Some(user), at };
         } else if is_over {
             self.stage = Stage::Open;
         }
@@ -282,7 +286,7 @@ impl StoredInvitation {
         let claimed_at = self.claim_of(flow).map(|claim| claim.at);
         if is_open || claimed_at.is_some() {
             let at = claimed_at.unwrap_or(at);
-            self.stage = Stage::Confirmed { partner, user, at };
+            self.stage = Stage::Confirmed { partner, user: Some(user), at };
         }
     }
 

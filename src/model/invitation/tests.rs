@@ -313,3 +313,103 @@ fn what_is_said_to_a_person_is_debugged_by_nobody() {
     let text = format!("{sent:?} {invitation:?}");
     assert!(!text.contains("canary") && !text.contains(&**token.secret));
 }
+
+fn tenant_of_nobody() -> TenantId {
+    tenant("44444444-4444-4444-8444-444444444444")
+}
+
+fn other() -> UserId {
+    UserId::parse("55555555-5555-4555-8555-555555555555").expect("a GUID")
+}
+
+/// One for this user, if for one, with a sign-in name to be filled in.
+fn hinting(only_for: Option<UserId>) -> StoredInvitation {
+    let (mut invitation, _) = stored();
+    invitation.terms.user = only_for;
+    invitation.terms.login_hint = Some("jane@contoso.example".to_owned());
+    invitation
+}
+
+fn knows(invitation: &StoredInvitation, text: &str) -> bool {
+    serde_json::to_string(invitation).expect("JSON").contains(text)
+}
+
+#[test]
+fn what_was_for_an_erased_person_is_for_nobody() {
+    let over = now() + 8 * 24 * 60 * MINUTE;
+    for (at, was) in [(now(), "open"), (over, "expired")] {
+        let mut invitation = hinting(Some(user()));
+        assert_eq!(status(&invitation, at), was);
+        assert_eq!(invitation.erase(contoso(), Whom::One(user()), at), Erasure::Revoked);
+        assert_eq!(status(&invitation, at), "revoked");
+        assert!(!knows(&invitation, &user().to_string()) && !knows(&invitation, "jane@"));
+        let again = invitation.erase(contoso(), Whom::One(user()), at);
+        assert_eq!(again, Erasure::Untouched, "twice is once");
+    }
+    let mut revoked = hinting(Some(user()));
+    revoked.revoke(now()).expect("open");
+    assert_eq!(revoked.erase(contoso(), Whom::One(user()), now()), Erasure::Erased);
+    assert!(!knows(&revoked, &user().to_string()));
+}
+
+#[test]
+fn what_is_somebody_elses_stays_and_what_may_be_anybodys_does_not() {
+    let mut others = hinting(Some(other()));
+    assert_eq!(others.erase(contoso(), Whom::One(user()), now()), Erasure::Untouched);
+    others.terms.replaces = Some(user());
+    assert_eq!(others.erase(contoso(), Whom::One(user()), now()), Erasure::Erased);
+    assert!(knows(&others, &other().to_string()) && knows(&others, "jane@"));
+    assert!(!knows(&others, &user().to_string()));
+    let mut elsewhere = hinting(Some(user()));
+    let erased = elsewhere.erase(tenant_of_nobody(), Whom::One(user()), now());
+    assert_eq!(erased, Erasure::Untouched, "another partner's");
+
+    let mut anybodys = hinting(None);
+    assert_eq!(anybodys.erase(contoso(), Whom::One(user()), now()), Erasure::Erased);
+    assert_eq!((status(&anybodys, now()).as_str(), knows(&anybodys, "jane@")), ("open", false));
+    let mut first = hinting(Some(user()));
+    first.terms.partner = None;
+    assert_eq!(first.erase(contoso(), Whom::Everybody, now()), Erasure::Untouched);
+    assert_eq!(first.erase(tenant_of_nobody(), Whom::One(other()), now()), Erasure::Untouched);
+    assert_eq!(first.erase(tenant_of_nobody(), Whom::One(user()), now()), Erasure::Revoked);
+}
+
+#[test]
+fn whoever_confirms_is_erased_once_that_is_decided_and_shredded_at_once() {
+    let claimed = || {
+        let mut invitation = hinting(None);
+        invitation.terms.partner = None;
+        invitation.claim_by(claim("one", 0));
+        invitation
+    };
+    let mut invitation = claimed();
+    let erased = invitation.erase(contoso(), Whom::One(user()), now());
+    assert_eq!((erased, knows(&invitation, "jane@")), (Erasure::Undecided, true));
+    assert_eq!(invitation.erase(contoso(), Whom::One(other()), now()), Erasure::Erased);
+    assert!(invitation.claim().is_some(), "nobody else's claim ends by it");
+    let mut invitation = claimed();
+    let other_partners = invitation.erase(tenant_of_nobody(), Whom::Everybody, now());
+    assert_eq!(other_partners, Erasure::Untouched);
+    assert_eq!(invitation.erase(contoso(), Whom::Everybody, now()), Erasure::Revoked);
+    let flow = invitation.flow();
+    invitation.confirm("one", &flow, (contoso(), user(), now()));
+    assert_eq!(status(&invitation, now()), "revoked", "nor is it confirmed after all");
+    assert!(!knows(&invitation, &user().to_string()));
+}
+
+#[test]
+fn that_it_was_confirmed_is_known_without_by_whom() {
+    let (mut invitation, _) = stored();
+    let flow = invitation.flow();
+    invitation.confirm("one", &flow, (contoso(), user(), now()));
+    let kept = serde_json::to_value(&invitation).expect("JSON");
+    let read: StoredInvitation = serde_json::from_value(kept).expect("as written");
+    assert!(knows(&read, &user().to_string()));
+    assert_eq!(invitation.erase(contoso(), Whom::One(other()), now()), Erasure::Untouched);
+    assert_eq!(invitation.erase(contoso(), Whom::One(user()), now()), Erasure::Erased);
+    assert!(!knows(&invitation, &user().to_string()));
+    let kept = serde_json::to_value(&invitation).expect("JSON");
+    let read: StoredInvitation = serde_json::from_value(kept).expect("without anybody");
+    assert_eq!(status(&read, now()), "confirmed");
+    assert!(read.concerns(contoso()));
+}

@@ -32,6 +32,7 @@ fn verdicts(
         registered: &registered,
         granted: &granted,
         mfa: finding(answer),
+        kind_changed: None,
         now: UNIX_EPOCH + Duration::from_secs(600),
     };
     [policy.admit(&candidate), policy.admit_moved(&candidate)]
@@ -87,6 +88,7 @@ fn a_receipt_names_every_loosening() {
         registered: &scopes,
         granted: &scopes,
         mfa: finding(MfaAnswer::Proven),
+        kind_changed: None,
         now: UNIX_EPOCH,
     };
     let strict = Policy::default().note(&candidate);

@@ -31,6 +31,7 @@ fn verdict(
         registered: &scopes(&["A.Read", "B.Read"]),
         granted: &scopes(granted),
         mfa: MfaFinding::climb([(MfaSource::PartnerCenter, answer)], signed_in),
+        kind_changed: None,
         now: UNIX_EPOCH + Duration::from_secs(600),
     })
 }
@@ -73,13 +74,15 @@ struct Case {
     user: ConsentingUser,
     granted: Vec<&'static str>,
     mfa: MfaFinding,
+    kind_changed: Option<(PartnerKind, PartnerKind)>,
 }
 
 impl Case {
     fn new() -> Self {
         let roles = Some(vec![DirectoryRole::DirectoryReaders.template_id().to_owned()]);
         let user = ConsentingUser { roles, ..user(Guest::No) };
-        Self { user, granted: vec!["A.Read"], mfa: found(MfaSource::PartnerCenter) }
+        let (granted, mfa) = (vec!["A.Read"], found(MfaSource::PartnerCenter));
+        Self { user, granted, mfa, kind_changed: None }
     }
 
     fn with_roles(roles: Option<&[DirectoryRole]>) -> Self {
@@ -100,6 +103,7 @@ impl Case {
             registered: &scopes(&["A.Read"]),
             granted: &scopes(&self.granted),
             mfa: self.mfa,
+            kind_changed: self.kind_changed,
             now: at(600),
         })
     }
@@ -186,6 +190,7 @@ fn whatever_a_policy_lets_through_is_warned_of() {
     let disproven = [(MfaSource::PartnerCenter, MfaAnswer::Disproven)];
     let signed_in = SignInTime::at(at(0));
     let guest = |guest| Case { user: ConsentingUser { guest, ..Case::new().user }, ..Case::new() };
+    let changed = (PartnerKind::Direct, PartnerKind::IndirectReseller);
     for (case, warning, noted) in [
         (guest(Guest::Yes), Warning::Guest(Guest::Yes), "guest"),
         (guest(Guest::Unknown), Warning::Guest(Guest::Unknown), "guest_unknown"),
@@ -204,6 +209,11 @@ fn whatever_a_policy_lets_through_is_warned_of() {
             Case::proving(found(MfaSource::IdToken)),
             Warning::MfaWeaker(MfaSource::IdToken),
             "mfa_weaker id_token",
+        ),
+        (
+            Case { kind_changed: Some(changed), ..Case::new() },
+            Warning::KindChanged { from: changed.0, to: changed.1 },
+            "kind_changed direct indirect_reseller",
         ),
     ] {
         assert_eq!(case.admitted(&loose), Ok(()), "{noted}");

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Candidate, Policy, Privilege};
 use crate::model::consent::Guest;
 use crate::model::mfa::{MfaFinding, MfaProof, MfaSource};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::role::DirectoryRole;
 use crate::model::scope::Scopes;
 
@@ -29,6 +30,13 @@ pub enum Warning {
     MfaWeaker(MfaSource),
     /// The proof of the second factor is older than the policy lets it last.
     MfaExpired,
+    /// The standing consent was taken as that of another kind of partner, and perhaps by another policy.
+    KindChanged {
+        /// The kind by the consent that stands.
+        from: PartnerKind,
+        /// The kind by this one.
+        to: PartnerKind,
+    },
 }
 
 impl Warning {
@@ -45,6 +53,7 @@ impl Warning {
             Self::MfaUnknown => "mfa_unknown",
             Self::MfaWeaker(_) => "mfa_weaker",
             Self::MfaExpired => "mfa_expired",
+            Self::KindChanged { .. } => "kind_changed",
         }
     }
 
@@ -56,6 +65,7 @@ impl Warning {
             Self::MfaMissing(source) | Self::MfaWeaker(source) => {
                 format!("{name} {}", source.as_str())
             }
+            Self::KindChanged { from, to } => format!("{name} {} {}", from.as_str(), to.as_str()),
             _ => name.to_owned(),
         }
     }
@@ -77,6 +87,9 @@ impl fmt::Display for Warning {
                 write!(out, "the second factor is proven by {source} alone")
             }
             Self::MfaExpired => out.write_str("the proof of the second factor has expired"),
+            Self::KindChanged { from, to } => {
+                write!(out, "the kind of partner changes from {from} to {to}")
+            }
         }
     }
 }
@@ -94,6 +107,8 @@ impl Policy {
             MfaFinding::Unknown => warnings.push(Warning::MfaUnknown),
             MfaFinding::Proven(proof) => warnings.extend(self.about_proof(proof, candidate)),
         }
+        let changed = candidate.kind_changed;
+        warnings.extend(changed.map(|(from, to)| Warning::KindChanged { from, to }));
         warnings
     }
 

@@ -135,7 +135,7 @@ impl DamagedRecord {
     }
 }
 
-const fn may_pass(error: &KeyError) -> bool {
+pub(super) const fn may_pass(error: &KeyError) -> bool {
     matches!(error, KeyError::Unavailable { .. } | KeyError::NoRandomness)
 }
 

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cpv_consent::emulator::{Failure, FederatedIssuer, Rule};
+use bytes::Bytes;
+use cpv_consent::emulator::{Failure, FederatedIssuer, Rule, User};
 use cpv_consent::store::Memory;
 use cpv_consent::{
     AssertionSource, Broker, ClientCredential, Clock, CredentialError, Error, Event,
     FederatedAssertion, TenantId, Token,
 };
+use http::Request;
 use tokio::sync::Semaphore;
 
 use crate::manners::retries::Brisk;
 use crate::manners::{add_customer, at, own};
-use crate::world::{HOUR, MINUTE, World, registration_proving};
+use crate::world::{HOUR, MINUTE, World, accept, capture, registration_proving};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -189,6 +191,55 @@ async fn nothing_slow_stands_between_the_leave_and_the_request() {
     until(|| world.entra.ledger().len() == 2).await;
     one.await.expect("no panic");
     other.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_code_waits_behind_two_trials_of_somebody_elses_consent_and_not_behind_all() {
+    let world = World::new().await;
+    let store = Arc::new(Memory::new());
+    let unbounded = world.builder(store.clone()).build().await.expect("a broker");
+    world.onboard(&unbounded).await;
+    for number in 0..8 {
+        let customer = add_customer(&world, world.contoso, &format!("{number}"));
+        at(&unbounded, world.contoso, customer).await.expect("a token");
+    }
+    world.clock.advance(2 * HOUR);
+    own(&unbounded, world.contoso).await.expect("a rotation, with which the eight are noted");
+    let broker = world.builder(store).token_budget(once_a_second()).build().await;
+    let broker = broker.expect("a broker");
+    let successor = world.entra.add_user(world.contoso, "successor@contoso.example");
+    let litware = world.entra.add_tenant("litware");
+    let ann = world.entra.add_user(litware, "ann@litware.example");
+    let answered = async |partner, user: &User| {
+        let pending = broker.partner(partner).request_consent(world.account()).await;
+        accept(&pending.expect("a flow"), user).await
+    };
+    let (first, other) = (answered(world.contoso, &successor).await, answered(litware, &ann).await);
+    let capturing = |request: Request<Bytes>| {
+        let broker = broker.clone();
+        tokio::spawn(async move { capture(&broker, &request).await.map(drop) })
+    };
+    world.entra.forget_ledger();
+
+    let first = capturing(first);
+    until(|| world.entra.ledger().len() == 1).await; // the code
+    until_still().await;
+    world.clock.advance(SECOND + SECOND / 10);
+    until(|| world.entra.ledger().len() == 2).await; // what it is good for
+    until_still().await;
+    let other = capturing(other);
+    until_still().await;
+    let is_others = || world.entra.ledger().iter().any(|asked| asked.tenant == litware.to_string());
+    while !is_others() {
+        let before = world.entra.ledger().len();
+        world.clock.advance(SECOND + SECOND / 10);
+        until(|| world.entra.ledger().len() > before).await;
+        until_still().await;
+    }
+    let asked = world.entra.ledger().len();
+    assert!(asked <= 5, "two trials stand before it, and not {}", asked - 3);
+    first.abort();
+    other.abort();
 }
 
 /// Five minutes before its end: its successor is due.

@@ -43,7 +43,7 @@ async fn an_invited_partner_consents() {
         *spent.status(),
         InvitationStatus::Confirmed {
             partner: world.contoso,
-            user: world.admin.id,
+            user: Some(world.admin.id),
             at: cpv_consent::Clock::now(&world.clock),
         }
     );

@@ -10,6 +10,7 @@ use cpv_consent::{
     Refused, TenantId, Verdict, Warning,
 };
 
+use crate::door::{Person, doors, text};
 use crate::policy::{answer, consent, first_grant};
 use crate::receipts::Notary;
 use crate::transfer::{export, import};
@@ -108,6 +109,56 @@ async fn whoever_does_not_say_keeps_the_kind_that_is_known() {
     // A direct one by now: the usual policy, which believes Partner Center alone.
     let request = answer(&broker, reseller.tenant, &reseller.admin, Some(Direct)).await;
     assert_eq!(refused(capture(&broker, &request).await), Refused::MfaUnknown);
+}
+
+#[tokio::test]
+async fn a_change_of_kind_is_seen_before_it_counts_and_stays_in_the_receipt() {
+    let world = World::new().await;
+    let broker = with_resellers(&world).await;
+    let found = async |kind| {
+        world.clock.advance(MINUTE);
+        let request = answer(&broker, world.contoso, &world.admin, kind).await;
+        let found = capture(&broker, &request).await.expect("everything holds");
+        (found, request)
+    };
+    world.onboard(&broker).await;
+    for same in [None, Some(Direct)] {
+        assert_eq!(found(same).await.0.warnings(), [], "{same:?}");
+    }
+    let (first, request) = found(Some(IndirectReseller)).await;
+    let changes = [Warning::KindChanged { from: Direct, to: IndirectReseller }];
+    assert_eq!(first.warnings(), changes);
+    let beside = with_resellers(&world).await;
+    let again = beside.found(first.id(), request.headers()).await.expect("it waits");
+    assert_eq!(again.warnings(), changes, "in any process");
+    let said = changes[0].to_string();
+    assert_eq!(said, "the kind of partner changes from direct partner to indirect reseller");
+    assert_eq!(again.confirm().await.expect("a consent").kind(), IndirectReseller);
+    let receipts = broker.receipts(world.contoso).await.expect("readable");
+    let noted: Vec<_> = receipts.iter().filter_map(|one| one.change().granted()).collect();
+    let warnings: Vec<_> = noted.iter().map(|granted| granted.warnings()).collect();
+    assert_eq!(warnings, [&[][..], &["kind_changed direct indirect_reseller".to_owned()][..]]);
+
+    assert_eq!(found(None).await.0.warnings(), [], "it is one by now");
+    let (back, _) = found(Some(Direct)).await;
+    assert_eq!(back.warnings(), [Warning::KindChanged { from: IndirectReseller, to: Direct }]);
+    broker.partner(world.contoso).withdraw().await.expect("a tombstone");
+    assert_eq!(found(Some(Direct)).await.0.warnings(), [], "nothing stands that it would change");
+}
+
+#[tokio::test]
+async fn the_page_says_that_the_kind_changes() {
+    let (world, broker, door) = doors().await;
+    world.onboard(&broker).await;
+    world.clock.advance(MINUTE);
+    let sent = broker.partner(world.contoso).invite(world.account()).kind(IndirectProvider);
+    let sent = sent.await.expect("an invitation");
+    let mut person = Person::new(&door);
+    let found = person.find(sent.link().path(), &world.admin).await;
+    let page = text(&person.get(&found).await);
+    let warned = "another kind of partner: direct partner. It becomes: indirect provider.";
+    assert!(page.contains("class=\"warning\"") && page.contains(warned), "{page}");
+    assert!(page.contains("value=\"confirm\""), "and it may be: {page}");
 }
 
 #[tokio::test]

@@ -53,8 +53,15 @@ async fn a_person_whose_receipt_waits_is_erased_from_the_consent_too() {
     let request = accept(&pending.await.expect("a flow"), &john).await;
     let found = capture(&broker, &request).await.expect("everything holds");
     found.confirm_instead_of(world.admin.id).await.expect("both were named");
+    let only_hers = broker.partner(world.contoso).invite(world.account()).only_for(world.admin.id);
+    let only_hers = only_hers.await.expect("an invitation");
     let erased = broker.erase_person(world.contoso, world.admin.id).await;
     assert!(matches!(erased, Err(Error::Key { .. })), "her receipt is not written: {erased:?}");
+    let partner = broker.partner(world.contoso);
+    let previous = partner.previous_consent().await.expect("readable");
+    assert_eq!(previous, None, "for her refresh token nobody has to sign");
+    let only_hers = broker.invitations().find(only_hers.invitation().id()).await.expect("kept");
+    assert_eq!(only_hers.status().to_string(), "revoked");
     notary.is_away(false);
     assert_eq!(broker.erase_person(world.contoso, world.admin.id).await.expect("readable"), 1);
     assert_eq!(told(&world, &broker, &notary).await, ["confirmed", "confirmed"]);

@@ -130,6 +130,51 @@ async fn what_does_not_answer_is_no_loss() {
 }
 
 #[tokio::test]
+async fn a_customer_that_wants_to_be_left_alone_is_not_asked_and_is_no_loss() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let next = scene(&world, &broker).await;
+    world.clock.advance(2 * HOUR);
+    let busy = Failure::aadsts(90_055).retry_after(Duration::from_secs(60)).times(1);
+    world.entra.fail_tokens(Rule::any().tenant(world.fabrikam), busy);
+    let customer = broker.partner(world.contoso).customer(world.fabrikam);
+    customer.token(Resource::Graph).await.expect_err("it asks for a pause");
+    world.entra.forget_ledger();
+    let found = found_by(&world, &broker, &next).await;
+    assert_eq!(found.loses(), [], "it said nothing against the new one");
+    let at_customer = world.fabrikam.to_string();
+    assert_eq!(world.entra.count_tokens(|request| request.tenant == at_customer), 0);
+    found.decline().await.expect("erased");
+
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(found_by(&world, &broker, &next).await.loses().len(), 1, "once it may be asked");
+}
+
+#[tokio::test]
+async fn a_pause_that_a_trial_is_asked_for_holds_for_everybody_at_that_customer_alone() {
+    //
+    let world = World::new().await;
+    let broker = world.broker().await;
+    let litware = customer(&world, "Litware");
+    world.onboard(&broker).await;
+    use_customer(&world, &broker, world.fabrikam).await;
+    use_customer(&world, &broker, litware).await;
+    let next = successor(&world);
+    world.clock.advance(2 * HOUR);
+    let busy = Failure::aadsts(90_055).retry_after(Duration::from_secs(60)).times(1);
+    world.entra.fail_tokens(Rule::any().tenant(world.fabrikam).user(next.id), busy);
+    let found = found_by(&world, &broker, &next).await;
+    assert_eq!(found.loses(), []);
+    world.entra.forget_ledger();
+    let partner = broker.partner(world.contoso);
+    let resting = partner.customer(world.fabrikam).token(Resource::Graph).await;
+    resting.expect_err("it rests");
+    assert_eq!(world.entra.ledger().len(), 0, "and nobody asks it");
+    use_customer(&world, &broker, litware).await;
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_customer_that_hangs() {
     let world = World::new().await;
     let broker = world.broker().await;

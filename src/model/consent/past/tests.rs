@@ -3,6 +3,7 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::enforcement::Enforcement;
 use crate::model::secret::RefreshToken;
 
 const JANE: &str = "22222222-2222-4222-8222-222222222222";
@@ -118,11 +119,35 @@ fn a_withdrawal_an_export_and_an_import_leave_no_way_back() {
 #[test]
 fn the_next_write_after_its_time_drops_it() {
     let replaced = next(&consent(JANE, 1, 0), JOHN, 1);
+    assert_eq!(replaced.past.lapses_at(), Some(at(8)));
     let token = || Some(RefreshToken::new("another").expect("visible ASCII"));
-    assert!(keeps_the_first(&replaced.renewed(token(), at(7))));
-    assert!(keeps_the_first(&replaced.failed(Cause::AccountLocked, at(7))));
-    assert!(!keeps_the_first(&replaced.renewed(token(), at(8))));
-    assert!(!keeps_the_first(&replaced.failed(Cause::AccountLocked, at(8))));
+    let writes = |day| {
+        let renewed = replaced.renewed(token(), at(day));
+        let failed = replaced.failed(Cause::AccountLocked, at(day));
+        let enforced = replaced.enforced(Enforcement::default().refused(at(day)));
+        [renewed, failed, enforced].map(|next| next.fitting(at(day)))
+    };
+    for kept in writes(7) {
+        assert!(keeps_the_first(&kept) && !kept.past.has_lapsed(at(7)));
+    }
+    assert!(replaced.past.has_lapsed(at(8)));
+    for dropped in writes(8) {
+        assert!(!keeps_the_first(&dropped) && dropped.past.lapses_at().is_none());
+    }
+}
+
+#[test]
+fn a_way_back_that_is_given_up_takes_its_token_along_and_nothing_else() {
+    let mut replaced = next(&consent(JANE, 1, 0), JOHN, 1);
+    replaced.past.worked = vec![worked(1, 1)];
+    assert_eq!(replaced.past.behind().map(|consent| consent.generation), Some(1));
+    let given_up = replaced.clone().without_way_back();
+    assert!(!keeps_the_first(&given_up) && given_up.past.behind().is_none());
+    assert_eq!(given_up.consent, replaced.consent);
+    assert_eq!(given_up.past.worked, replaced.past.worked);
+    assert_eq!(given_up.rolled_back(at(2)).expect_err("given up"), NoWayBack::Nothing);
+    let back = next(&replaced.rolled_back(at(2)).expect("in time"), JANE, 3).without_way_back();
+    assert!(back.past.was_rolled_back_since(at(2)), "no flow of before comes true by it");
 }
 
 #[test]
@@ -153,7 +178,7 @@ fn a_record_that_would_be_too_long_for_some_store_gives_up_what_is_behind_it() {
         let mut old = consent(JANE, 1, 0);
         let token = RefreshToken::new("t".repeat(length)).expect("visible ASCII");
         old.token = Some(StoredToken(token));
-        next(&old, JOHN, 1).fitting()
+        next(&old, JOHN, 1).fitting(at(1))
     };
     assert!(long(12_000).rolled_back(at(2)).is_ok());
     let too_long = long(16_000);
