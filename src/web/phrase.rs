@@ -180,7 +180,7 @@ impl Phrase {
 }
 
 /// Those that speak of nothing else.
-const PLAIN: [Phrase; 76] = [
+const PLAIN: [Phrase; 77] = [
     Phrase::InvitationTitle,
     Phrase::InvitationText,
     Phrase::Receives,
