@@ -9,6 +9,8 @@ mod broken;
 mod checklist;
 #[path = "conformance/counted.rs"]
 mod counted;
+#[path = "conformance/drawn.rs"]
+mod drawn;
 #[path = "conformance/named.rs"]
 mod named;
 

@@ -13,9 +13,15 @@ mod searcher;
 mod witness;
 mod world;
 
+#[path = "secrecy/audit.rs"]
+mod audit;
+#[path = "secrecy/door.rs"]
+mod door;
 #[path = "secrecy/failures.rs"]
 mod failures;
 #[path = "secrecy/http2.rs"]
 mod http2;
 #[path = "secrecy/journeys.rs"]
 mod journeys;
+#[path = "secrecy/panics.rs"]
+mod panics;

@@ -159,18 +159,57 @@ mod tests {
         assert_eq!(BTreeMap::from_iter(found), expected);
     }
 
+    /// The secrets of a flow that begins, as they were drawn.
+    fn drawn() -> [[u8; 32]; 3] {
+        let AuthorizationRequest { state, nonce, verifier, .. } = request(None, None);
+        [state, nonce, verifier].map(|secret| decoded(&secret))
+    }
+
+    fn decoded(secret: &str) -> [u8; 32] {
+        assert_eq!(secret.len(), 43);
+        let bytes = URL_SAFE_NO_PAD.decode(secret).expect("RFC 7636's unreserved characters");
+        bytes.try_into().expect("256 bits")
+    }
+
     #[test]
     fn state_nonce_and_verifier_never_repeat() {
         //
         let mut seen = HashSet::new();
         for _ in 0..1000 {
-            let AuthorizationRequest { state, nonce, verifier, .. } = request(None, None);
-            for secret in [state, nonce, verifier] {
-                assert_eq!(secret.len(), 43);
-                let unreserved = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-                assert!(secret.bytes().all(unreserved));
-                assert!(seen.insert(secret));
+            assert!(drawn().into_iter().all(|secret| seen.insert(secret)));
+        }
+        // As many more as a hundred thousand flows take, without their addresses.
+        assert!((0..300_000).all(|_| seen.insert(decoded(&unguessable()))));
+    }
+
+    /// How many of these bits are set, added to what was counted before.
+    fn count(ones: &mut [u32; 256], bytes: &[u8; 32]) {
+        for (place, ones) in ones.iter_mut().enumerate() {
+            *ones += u32::from(bytes[place / 8] >> (place % 8) & 1);
+        }
+    }
+
+    #[test]
+    fn neither_is_told_by_another_or_by_those_of_the_flow_before() {
+        //
+        const FLOWS: u32 = 1024;
+        let differ = |one: [u8; 32], other: [u8; 32]| std::array::from_fn(|n| one[n] ^ other[n]);
+        let (mut counts, mut before) = ([[0; 256]; 9], drawn());
+        for _ in 0..FLOWS {
+            let now = drawn();
+            let [state, nonce, verifier] = now;
+            let of_one_flow =
+                [differ(state, nonce), differ(nonce, verifier), differ(verifier, state)];
+            let since = std::array::from_fn::<_, 3, _>(|n| differ(now[n], before[n]));
+            for (count_of, bytes) in counts.iter_mut().zip([now, of_one_flow, since].concat()) {
+                count(count_of, &bytes);
             }
+            before = now;
+        }
+        // Half of them, but for seven deviations: chance goes further once in 10^8 runs.
+        let fair = FLOWS / 2 - 112..=FLOWS / 2 + 112;
+        for (what, ones) in counts.iter().enumerate() {
+            assert!(ones.iter().all(|ones| fair.contains(ones)), "{what}: {ones:?}");
         }
     }
 

@@ -104,4 +104,27 @@ mod tests {
             assert!(read(&reply(200, body)).is_none(), "{body}");
         }
     }
+
+    #[test]
+    fn metadata_that_names_a_member_twice_is_none() {
+        // R-081
+        let good = said(&format!("{BASE}/oauth2/v2.0/token"));
+        for more in [
+            format!(r#""issuer":"{BASE}/v2.0""#),
+            format!(r#""\u0069ssuer":"{BASE}/v2.0""#),
+            r#""token_endpoint":"https://evil.example/token""#.to_owned(),
+            r#""x":1"#.to_owned(),
+            r#""y":{"z":1,"z":1}"#.to_owned(),
+        ] {
+            // Whichever of the two is read, the rest is good.
+            for body in [
+                good.replacen('{', &format!("{{{more},"), 1),
+                format!("{},{more}}}", &good[..good.len() - 1]),
+            ] {
+                assert!(read(&reply(200, &body)).is_none(), "{body}");
+            }
+        }
+        let once = good.replacen('{', r#"{"y":{"z":1},"#, 1);
+        assert!(read(&reply(200, &once)).is_some());
+    }
 }

@@ -16,6 +16,7 @@ use url::{Host, Url};
 
 use crate::model::clock::Clock;
 use crate::model::cloud::is_loopback;
+use crate::model::sync::tasks::caught;
 
 mod body;
 
@@ -60,7 +61,7 @@ pub enum HttpFault {
     TooLarge,
     /// The server pointed elsewhere, which these servers have no reason to do.
     Redirected,
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, what came was not HTTP, or a client of the host's panicked.
     Broken,
 }
 
@@ -260,13 +261,17 @@ impl Wire {
         self.clock.now()
     }
 
-    /// Sends within one deadline for everything, so that a server that drips gains nothing.
+    /// Sends within one deadline for everything, so that a server that drips gains nothing. A client
+    /// that panics is one that broke: nobody knows what it has sent.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let host = host(request.uri());
         let refuse = |fault| Err(HttpError::new(fault, &host));
         let reply = tokio::select! {
             biased;
-            reply = self.http.send(request, LONGEST_BODY) => reply?,
+            reply = caught(async { self.http.send(request, LONGEST_BODY).await }) => match reply {
+                Some(reply) => reply?,
+                None => return refuse(HttpFault::Broken),
+            },
             () = self.clock.sleep(DEADLINE) => return refuse(HttpFault::Timeout),
         };
         if reply.status().is_redirection() {

@@ -84,6 +84,20 @@ fn it_says_whose_it_is_and_what_was_granted() {
     assert_eq!(user.roles(), Some(["role".to_owned()].as_slice()));
     assert_eq!(user.to_string(), format!("Ann ({USER})"));
     assert_eq!(ConsentingUser { name: None, ..ann() }.to_string(), USER);
+    for kind in PartnerKind::ALL {
+        assert_eq!(Consent { kind, ..self::consent() }.kind(), kind);
+    }
+}
+
+#[test]
+fn roles_are_known_by_name_not_known_by_name_or_not_known() {
+    let of = |roles: Option<&[&str]>| {
+        let roles = roles.map(|roles| roles.iter().map(|id| (*id).to_owned()).collect());
+        ConsentingUser { roles, ..ann() }.directory_roles()
+    };
+    let readers = DirectoryRole::DirectoryReaders;
+    assert_eq!(of(Some(&["role", readers.template_id()])), Some(vec![readers]));
+    assert_eq!((of(Some(&["role"])), of(None)), (Some(Vec::new()), None));
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::model::consent::Consent;
+use crate::model::entra_error::Cause;
 use crate::model::mfa::{MfaAnswer, SignInTime};
+use crate::model::partner_kind::PartnerKind;
 use crate::model::scope::{Resource, Scope};
 
 fn scopes(permissions: &[&str]) -> Scopes {
@@ -117,4 +120,51 @@ fn the_vendors_own_tenant_and_personal_accounts_are_no_partners() {
     assert_eq!(admit_tenant(partner, home), Ok(()));
     assert_eq!(admit_tenant(home, home), Err(Refused::HomeTenant(home)));
     assert_eq!(admit_tenant(personal, home), Err(Refused::PersonalAccount));
+}
+
+#[test]
+fn roles_are_looked_at_unless_any_will_do() {
+    let strict = Policy::default().refusing_powerful_roles();
+    assert!(!Policy::default().ignores_roles() && !strict.ignores_roles());
+    assert!(strict.danger_any_role().ignores_roles());
+}
+
+/// A consent of this kind, with a proof of a sign-in at the beginning of 1970 or with none.
+fn consent(kind: PartnerKind, proven: bool) -> Consent {
+    let partner = TenantId::parse("33333333-3333-4333-8333-333333333333").expect("a GUID");
+    let proof = finding(MfaAnswer::Proven).proof().copied().filter(|_| proven);
+    let consent = serde_json::json!({
+        "partner": partner, "account": "panel-1", "kind": kind, "user": user(Guest::No),
+        "scopes": [], "mfa": proof, "flow": "flow", "generation": 1, "withdrawn_at": null,
+        "begun_at": 0, "confirmed_at": 0, "token_issued_at": 0, "state": "Live",
+    });
+    serde_json::from_value(consent).expect("a consent")
+}
+
+#[test]
+fn a_proof_ends_as_the_policy_of_its_partners_kind_says() {
+    let mut policies = Policies::default();
+    let lasting = Policy::default().mfa_lasts(Duration::from_secs(600));
+    policies.own.insert(PartnerKind::IndirectReseller, lasting);
+    let end = |kind, proven| policies.proof_end(&consent(kind, proven));
+    let in_time = UNIX_EPOCH + Duration::from_secs(600);
+    assert_eq!(end(PartnerKind::IndirectReseller, true), Some(in_time));
+    assert_eq!(end(PartnerKind::IndirectReseller, false), None, "nothing to end");
+    assert_eq!(end(PartnerKind::Direct, true), None, "the usual policy lets it last");
+}
+
+#[test]
+fn customers_that_would_be_lost_are_named() {
+    let tenant = |text| TenantId::parse(text).expect("a GUID");
+    let partner = tenant("33333333-3333-4333-8333-333333333333");
+    let losses = ["44444444-4444-4444-8444-444444444444", "55555555-5555-4555-8555-555555555555"];
+    let loss = |customer| Loss {
+        customer: tenant(customer),
+        resource: Resource::Graph,
+        cause: Cause::ConsentMissing,
+    };
+    let said = Refused::LosesCustomers { partner, losses: losses.map(loss).into() }.to_string();
+    let ([one, other], why) = (losses, "Microsoft Graph: consent_missing");
+    let named = format!("{one} ({why}), {other} ({why})");
+    assert!(said.contains(&partner.to_string()) && said.ends_with(&named), "{said}");
 }

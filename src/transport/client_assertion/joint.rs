@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::model::clock::Clock;
 use crate::model::registration::CredentialError;
+use crate::model::sync::tasks::caught;
 
 /// Something that is made once for all who ask at the same time, and kept while it is good.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl<T: Clone> Joint<T> {
     }
 }
 
-/// What a supplier gives, unless it takes too long.
+/// What a supplier gives, unless it takes too long, or panics.
 pub(super) async fn within<T>(
     clock: &dyn Clock,
     patience: Duration,
@@ -84,7 +85,9 @@ pub(super) async fn within<T>(
 ) -> Result<T, CredentialError> {
     tokio::select! {
         biased;
-        supplied = supplying => supplied,
+        supplied = caught(supplying) => {
+            supplied.unwrap_or_else(|| Err(CredentialError::unavailable("it panicked")))
+        }
         () = clock.sleep(patience) => Err(CredentialError::unavailable("no answer in time")),
     }
 }

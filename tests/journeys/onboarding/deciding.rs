@@ -8,7 +8,9 @@ use cpv_consent::{
 use http::HeaderMap;
 
 use crate::world::late::Late;
-use crate::world::{MINUTE, World, accept, account, answer, capture, refused, start, token_of};
+use crate::world::{
+    MINUTE, World, accept, account, answer, capture, refused, rows, start, token_of,
+};
 
 /// Two processes on one store, each with a delay of its own.
 struct Stage {
@@ -102,6 +104,33 @@ async fn a_yes_that_came_to_nothing_may_still_be_a_no() {
     found.confirm().await.expect_err("it is full");
     stage.other.found(&id, request.headers()).await.expect("it waits").decline().await.expect("no");
     assert!(!stage.has_consent().await);
+}
+
+#[tokio::test]
+async fn a_no_long_after_a_yes_of_which_nothing_is_known_is_told_what_stands() {
+    // F-12
+    for stands in [false, true] {
+        let stage = Stage::new().await;
+        let request = stage.world.callback(&stage.broker).await;
+        let found = capture(&stage.broker, &request).await.expect("everything holds");
+        let late = stage.other.found(found.id(), request.headers()).await.expect("it waits");
+        match stands {
+            true => stage.store.lose_answers(true),
+            false => stage.store.deny(Kind::Consent, StoreError::unavailable("on purpose")),
+        }
+        found.confirm().await.expect_err("nobody knows");
+        stage.store.lose_answers(false);
+        stage.store.allow();
+        for store in [&stage.store, &stage.other_store] {
+            store.hold(Kind::Found); // no sweep comes before
+        }
+        stage.world.clock.advance(16 * MINUTE);
+        match (stands, late.decline().await) {
+            (true, no) => assert_eq!(refused(no), Refused::ConfirmedAlready(stage.world.contoso)),
+            (false, no) => no.expect("nothing can come of it any more"),
+        }
+        assert_eq!(rows(&stage.world.store_folder(), "found"), 0, "it is gone");
+    }
 }
 
 #[tokio::test]

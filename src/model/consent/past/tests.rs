@@ -8,6 +8,7 @@ use crate::model::secret::RefreshToken;
 
 const JANE: &str = "22222222-2222-4222-8222-222222222222";
 const JOHN: &str = "33333333-3333-4333-8333-333333333333";
+const JACK: &str = "44444444-4444-4444-8444-444444444444";
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn at(days: u32) -> SystemTime {
@@ -75,6 +76,7 @@ fn the_consent_before_comes_back_as_it_was_under_a_higher_generation() {
     assert_eq!(token, Some("refresh-token-4"));
     assert!(back.past.is_put_back() && back.past.was_rolled_back_since(at(2)));
     assert!(!back.past.was_rolled_back_since(at(3)));
+    assert!(!replaced.past.is_put_back() && !replaced.past.was_rolled_back_since(at(0)));
     assert_eq!(back.rolled_back(at(2)).expect_err("once"), NoWayBack::Nothing);
 }
 
@@ -162,6 +164,32 @@ fn whoever_consents_once_more_does_not_push_out_the_way_back_to_somebody_else() 
     assert_eq!(back.consent.user.id, id(JOHN));
     let third = next(&next(&of_jane, JOHN, 1), JANE, 2);
     assert_eq!(third.rolled_back(at(3)).expect("in time").consent.user.id, id(JOHN));
+    let of_nobody_else = next(&next(&of_jane, JANE, 1), JANE, 2);
+    let back = of_nobody_else.rolled_back(at(3)).expect("in time");
+    assert_eq!(back.consent.flow, "flow-2", "the one before, and not the one before that");
+    let three = next(&next(&of_jane, JOHN, 1), JACK, 2);
+    assert_eq!(three.rolled_back(at(3)).expect("in time").consent.user.id, id(JOHN));
+    let off = next(&of_jane, JOHN, 1).past_of_next(id(JOHN), Vec::new(), Duration::ZERO, at(2));
+    assert!(off.is_empty(), "switched off, it keeps nobody's");
+}
+
+#[test]
+fn an_import_leaves_of_it_what_is_of_the_same_or_when_it_was_put_back() {
+    let back = next(&consent(JANE, 1, 0), JOHN, 1).rolled_back(at(2)).expect("in time");
+    let replaced = next(&back, JOHN, 3);
+    assert!(keeps_the_first(&replaced), "what was put back can be put back once more");
+    let past = |is_same| replaced.past.beside_import(is_same);
+    for same in [true, false] {
+        assert!(past(same).was_rolled_back_since(at(2)), "no older flow undoes it: {same}");
+    }
+    assert!(past(true).previous(at(4)).is_some() && past(false).previous(at(4)).is_none());
+}
+
+#[test]
+fn a_loss_says_which_customer_is_lost_where_and_why() {
+    let loss = Loss { customer: tenant(1), resource: Resource::Graph, cause: Cause::GrantRevoked };
+    assert_eq!((loss.customer(), loss.resource()), (tenant(1), &Resource::Graph));
+    assert_eq!(loss.to_string(), format!("{} (Microsoft Graph: {})", tenant(1), loss.cause()));
 }
 
 #[test]
@@ -184,16 +212,28 @@ fn a_record_that_would_be_too_long_for_some_store_gives_up_what_is_behind_it() {
     let too_long = long(16_000);
     assert_eq!(too_long.rolled_back(at(2)).expect_err("dropped"), NoWayBack::Nothing);
     assert!(length(&too_long) < 2_000 && too_long.token.is_some());
+    let fits = 12_000 + LONGEST - length(&long(12_000));
+    assert_eq!(length(&long(fits)), LONGEST, "it may be as long as the limit");
+    assert!(long(fits + 1).rolled_back(at(2)).is_err(), "and no longer");
 }
 
 #[test]
 fn a_sample_has_each_customer_once_and_nobody_of_long_ago() {
-    let seen = [worked(1, 40), worked(2, 39), worked(1, 38), worked(3, 9), worked(4, 50)];
+    let seen =
+        [worked(1, 40), worked(2, 39), worked(1, 38), worked(3, 9), worked(4, 50), worked(5, 10)];
     let customers = |sample: Vec<Worked>| -> Vec<TenantId> {
         sample.into_iter().map(|worked| worked.customer).collect()
     };
     let sampled = customers(sample(seen.into_iter(), at(40)));
-    assert_eq!(sampled, [tenant(1), tenant(2), tenant(4)]);
+    assert_eq!(sampled, [tenant(1), tenant(2), tenant(4), tenant(5)], "thirty days are lately");
     let many = sample((0..100).map(|number| worked(number, 40)), at(40));
     assert_eq!(customers(many), (0..8).map(tenant).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_customer_that_worked_is_told_by_tenant_and_api() {
+    let seen = worked(1, 40);
+    assert!(seen.is_at(tenant(1), &Resource::Graph));
+    assert!(!seen.is_at(tenant(2), &Resource::Graph));
+    assert!(!seen.is_at(tenant(1), &Resource::PartnerCenter));
 }

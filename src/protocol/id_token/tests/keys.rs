@@ -84,6 +84,31 @@ async fn what_is_no_key_set_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
+async fn a_key_set_that_names_a_member_twice_is_refused_wherever_it_does() {
+    // R-081
+    let (mine, theirs) = (jwk("mine", &MINE), jwk("mine", &THEIRS));
+    let with = |member: &str| format!(r#"{{"keys":[{{{member},{}]}}"#, &mine.to_string()[1..]);
+    // Whichever of the two is read, there is a good key.
+    for set in [
+        format!(r#"{{"keys":[{mine}],"keys":[{mine}]}}"#),
+        format!(r#"{{"keys":[{mine}],"keys":[{mine},{theirs}]}}"#),
+        format!(r#"{{"\u006beys":[{mine}],"keys":[{mine}]}}"#),
+        format!(r#"{{"x":1,"keys":[{mine}],"x":1}}"#),
+        with(r#""kid":"mine""#),
+        with(r#""k\u0069d":"mine""#),
+        with(r#""x5c":[]"#),
+        with(r#""x":{"y":1,"y":1}"#),
+    ] {
+        let stage = Stage::without_keys().await;
+        stage.answer(ResponseTemplate::new(200).set_body_string(set.clone())).await;
+        let error = stage.with(|_| ()).await.expect_err(&set);
+        assert_eq!(error, IdTokenError::KeysUnreadable, "{set}");
+        stage.answer(ResponseTemplate::new(200).set_body_string(with(r#""x":1"#))).await;
+        assert!(stage.with(|_| ()).await.is_ok(), "named once, it is no fault");
+    }
+}
+
+#[tokio::test]
 async fn unfit_keys_are_skipped() {
     // R-058, R-086, R-087, R-089
     let good = jwk("mine", &MINE);
