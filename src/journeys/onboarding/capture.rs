@@ -77,8 +77,8 @@ impl Desk {
             now: self.clock.now(),
         })?;
         let compared = self.compared(&ground, &proven.token).await;
-        let above = ground.above();
-        let record = self.keep(pending, partner, user, mfa, proven, compared, above).await?;
+        pending.above = ground.above();
+        let record = self.keep(pending, partner, user, mfa, proven, compared).await?;
         let ground = self.ground(partner).await?;
         let invitation = invitation.map(|invitation| self.book.shown(&invitation));
         Ok(self.facts(&record, &ground, invitation))
@@ -236,7 +236,6 @@ impl Desk {
         mfa: MfaFinding,
         proven: Proven,
         compared: Comparison,
-        above: Option<u64>,
     ) -> Result<FoundRecord, Error> {
         // A mark goes with the partner's return; whoever put it there may have died before that was told
         // by a receipt.
@@ -261,7 +260,7 @@ impl Desk {
             begun_at: pending.begun_at,
             expires_at: now + FOUND_LIFE,
             confirming: 0,
-            above,
+            above: pending.above,
         };
         let record = self.seal(record).await?;
         self.observers.tell(&Event::ConsentFound { partner, user: record.user.id });
