@@ -20,12 +20,14 @@ use crate::model::invitation::{
     Claim, Invitation, InvitationId, InvitedFlow, LiveFlow, SentInvitation, StoredInvitation, Terms,
 };
 use crate::model::policy::Refused;
+#[cfg(feature = "web")]
 use crate::model::registration::AppRegistration;
 use crate::model::secret::random;
 use crate::model::tenant::AccountId;
 use crate::protocol::authorization::Cookies;
 
 impl Onboarding {
+    #[cfg(feature = "web")]
     pub(crate) fn app(&self) -> &AppRegistration {
         &self.0.app
     }
