@@ -44,6 +44,17 @@ impl Scene {
         Ok(Self { broker, entra, clock, app, account, contoso, admin, fabrikam, folder })
     }
 
+    /// Lets the clock go on, a tenth of a second at a time, for what waits in between.
+    pub fn lets_time_pass(&self) {
+        let clock = self.clock.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                clock.advance(std::time::Duration::from_millis(100));
+            }
+        });
+    }
+
     /// The partner has consented already.
     pub async fn onboarded() -> Outcome<Self> {
         let scene = Self::new().await?;
