@@ -1,6 +1,6 @@
 //! Finds secrets in bytes, whatever form they were written in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -26,10 +26,11 @@ impl Secret {
 const SHOWN: usize = 12;
 
 /// What is looked for, by its first bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Searcher {
     needles: HashMap<[u8; SHOWN], Vec<Needle>>,
-    beginnings: HashSet<[u8; 3]>,
+    /// Which two bytes something may begin with: most places are passed over by one look.
+    beginnings: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ struct Needle {
 
 impl Searcher {
     pub fn for_all<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
-        let mut searcher = Self::default();
+        let mut searcher = Self { needles: HashMap::new(), beginnings: vec![false; 1 << 16] };
         for secret in secrets {
             for (form, bytes) in forms(&secret.bytes) {
                 searcher.look_for(bytes, format!("{} {form}", secret.name));
@@ -51,23 +52,34 @@ impl Searcher {
 
     fn look_for(&mut self, bytes: Vec<u8>, what: String) {
         let beginning = *bytes.first_chunk().expect("no form is shorter");
-        self.beginnings.insert(*bytes.first_chunk().expect("no form is shorter"));
+        self.beginnings[pair(beginning[0], beginning[1])] = true;
         self.needles.entry(beginning).or_default().push(Needle { bytes, what });
     }
 
     /// What is found first, with its surroundings.
     pub fn find(&self, haystack: &[u8]) -> Option<String> {
-        let place = haystack.windows(SHOWN).enumerate().find_map(|(place, window)| {
-            let beginning: &[u8; 3] = window.first_chunk()?;
-            let maybe = self.beginnings.contains(beginning);
-            let needles = maybe.then(|| self.needles.get(window)).flatten()?;
-            let found = needles.iter().find(|needle| haystack[place..].starts_with(&needle.bytes));
-            Some((place, found?))
-        });
-        let (place, needle) = place?;
-        let around = &haystack[place.saturating_sub(120)..haystack.len().min(place + 80)];
-        Some(format!("{} in …{}…", needle.what, String::from_utf8_lossy(around)))
+        let (mut place, last) = (0, haystack.len().checked_sub(SHOWN)?);
+        while place <= last {
+            if self.beginnings[pair(haystack[place], haystack[place + 1])]
+                && let Some(needle) = self.at(&haystack[place..])
+            {
+                let around = &haystack[place.saturating_sub(120)..haystack.len().min(place + 80)];
+                let around = String::from_utf8_lossy(around);
+                return Some(format!("{} in …{around}…", needle.what));
+            }
+            place += 1;
+        }
+        None
     }
+
+    fn at(&self, rest: &[u8]) -> Option<&Needle> {
+        let needles = self.needles.get(&rest[..SHOWN])?;
+        needles.iter().find(|needle| rest.starts_with(&needle.bytes))
+    }
+}
+
+fn pair(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 /// Each way in which a secret, or the beginning of it, is written.
