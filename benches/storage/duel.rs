@@ -1,9 +1,6 @@
 //! Two ways to do the same, one after the other, many times.
 
-use std::cell::RefCell;
 use std::time::Duration;
-
-use criterion::{Criterion, SamplingMode};
 
 use crate::Outcome;
 
@@ -20,24 +17,28 @@ pub(crate) trait Duel: Sized {
     fn bare(&mut self, rounds: u64) -> Outcome<Duration>;
 }
 
-/// Runs both sides in turn, unless the command line asks for other benches, and prints the ratio.
-pub(crate) fn run<D: Duel>(criterion: &mut Criterion) {
-    let quotients = RefCell::new(Vec::new());
-    let mut duel = None;
-    let mut group = criterion.benchmark_group("storage");
-    group.sample_size(D::SAMPLES).sampling_mode(SamplingMode::Flat);
-    group.bench_function(D::NAME, |bencher| {
-        let duel = duel.get_or_insert_with(|| D::prepare().expect("it is prepared"));
-        bencher.iter_custom(|rounds| {
-            let ours_first = quotients.borrow().len() % 2 == 0;
-            let (took, limit) = both(duel, rounds, ours_first).expect("both run");
-            quotients.borrow_mut().push(took.as_secs_f64() / limit.as_secs_f64());
-            took
-        });
-    });
-    group.finish();
-    if let Some(ratio) = median(quotients.into_inner()) {
-        println!("ratio {} {ratio:.2} goal {:.2}", D::NAME, D::GOAL);
+/// Runs both sides in turn and prints the ratio.
+pub(crate) fn run<D: Duel>() -> Outcome<()> {
+    let mut duel = D::prepare()?;
+    let rounds = enough(&mut duel)?;
+    let mut quotients = Vec::with_capacity(D::SAMPLES);
+    for sample in 0..D::SAMPLES {
+        let (took, limit) = both(&mut duel, rounds, sample.is_multiple_of(2))?;
+        quotients.push(took.as_secs_f64() / limit.as_secs_f64());
+    }
+    println!("ratio {} {:.2} goal {:.2}", D::NAME, median(quotients), D::GOAL);
+    Ok(())
+}
+
+/// Rounds that take the bare work as long as a sample should; the first of them warm both sides.
+fn enough<D: Duel>(duel: &mut D) -> Outcome<u64> {
+    let mut rounds = 1;
+    loop {
+        let (_, bare) = both(duel, rounds, true)?;
+        if bare >= SAMPLE || rounds >= MOST {
+            return Ok(rounds);
+        }
+        rounds *= 2;
     }
 }
 
@@ -49,8 +50,11 @@ fn both<D: Duel>(duel: &mut D, rounds: u64, ours_first: bool) -> Outcome<(Durati
     Ok((duel.ours(rounds)?, limit))
 }
 
-/// Nothing where the bench was filtered out.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    values[values.len() / 2]
 }
+
+/// How long the bare side of a sample takes at least.
+const SAMPLE: Duration = Duration::from_millis(20);
+const MOST: u64 = 1 << 20;

@@ -7,9 +7,17 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Statement};
 
 use crate::Outcome;
-use crate::duel::Duel;
+use crate::duel::{self, Duel};
 use crate::server;
 use crate::sqlite::{Puts, SEALED, body};
+
+/// Needs a server; without one it is passed over.
+pub(crate) fn single_put() -> Outcome<()> {
+    match server::shared() {
+        Some(_) => duel::run::<SinglePut>(),
+        None => Ok(()),
+    }
+}
 
 pub(crate) struct SinglePut {
     runtime: Runtime,
