@@ -65,7 +65,9 @@ async fn program() -> Outcome<bool> {
         return look_for_real(arguments).await;
     }
     if arguments != Arguments::default() {
-        return Err("an argument is about a set-up of your own: set CPV_HOME_TENANT and the like".into());
+        return Err(
+            "an argument is about a set-up of your own: set CPV_HOME_TENANT and the like".into()
+        );
     }
     look_on_the_emulator().await?;
     Ok(true)

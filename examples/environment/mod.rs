@@ -19,8 +19,7 @@ pub(crate) fn is_set() -> bool {
 
 /// Fails where some of these are not made, and names them.
 pub(crate) fn require(names: &[&str]) -> Outcome {
-    let missing: Vec<_> =
-        names.iter().copied().filter(|name| setting(name).is_none()).collect();
+    let missing: Vec<_> = names.iter().copied().filter(|name| setting(name).is_none()).collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("not set: {}", missing.join(", ")).into()) }
 }
 

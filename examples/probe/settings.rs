@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cpv_consent::store::{Sqlite, Store};
-use cpv_consent::{
-    AccessToken, AppRegistration, Environment, Http, KeyRing, Reqwest, TenantId,
-};
+use cpv_consent::{AccessToken, AppRegistration, Environment, Http, KeyRing, Reqwest, TenantId};
 use url::Url;
 use x509_cert::der::DateTime;
 

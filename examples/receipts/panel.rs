@@ -35,9 +35,8 @@ impl Panel {
         let app = entra.registration("https://panel.example/consent/callback")?;
         entra.register(&app);
         let [contoso, northwind] = ["Contoso", "Northwind"].map(|name| entra.add_tenant(name));
-        let [jane, john] = ["jane", "john"].map(|name| {
-            entra.add_user(contoso, &format!("{name}@contoso.example"))
-        });
+        let [jane, john] = ["jane", "john"]
+            .map(|name| entra.add_user(contoso, &format!("{name}@contoso.example")));
         let ann = entra.add_user(northwind, "ann@northwind.example");
 
         // In no key ring: whoever opens records cannot sign receipts.

@@ -145,7 +145,8 @@ async fn what_the_web_door_refuses_is_found_in_the_same_words_where_there_is_one
     assert!(look(&world, &elsewhere).await.is_healthy(), "pages of one's own may stand there");
     let found = only(&elsewhere.doctor().web_door().await, Topic::Settings);
     let broker = elsewhere.build().await.expect("a broker");
-    let refused = WebDoor::new(broker, Brand::new("Panel").expect("a name")).expect_err("it stands elsewhere");
+    let refused = WebDoor::new(broker, Brand::new("Panel").expect("a name"))
+        .expect_err("it stands elsewhere");
     assert_eq!(found, Trouble::Setting(refused));
 
     let beside = builder(&world).await.start_page("https://panel.example/consent/invited");
