@@ -6,7 +6,12 @@
 //! ```text
 //! cargo run --example customers
 //! cargo run --example customers -- --apply --report target/customers.tsv
+//!
+//! --apply          grants what is absent
+//! --report FILE    writes the table to a file, too, separated by tabs
 //! ```
+
+mod help;
 
 use std::error::Error;
 use std::fs::File;
@@ -33,6 +38,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if help::is_given(include_str!("customers.rs")) {
+        return ExitCode::SUCCESS;
+    }
     let outcome = match Settings::from_arguments() {
         Ok(settings) => run(&settings).await,
         Err(error) => Err(error),

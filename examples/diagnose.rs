@@ -4,11 +4,14 @@
 //! never granted the application, and one that ended the relationship; and a partner whose
 //! administrator was blocked.
 //!
-//! With an argument it says what a pasted text is about:
+//! With an argument it says what a pasted text is about.
 //!
 //! ```text
+//! cargo run --example diagnose
 //! cargo run --example diagnose -- "AADSTS65001: … Trace ID: … Correlation ID: …"
 //! ```
+
+mod help;
 
 use std::error::Error;
 
@@ -26,6 +29,9 @@ const PERMISSION: &str = "Directory.Read.All";
 
 #[tokio::main]
 async fn main() -> Outcome {
+    if help::is_given(include_str!("diagnose.rs")) {
+        return Ok(());
+    }
     let text: Vec<String> = std::env::args().skip(1).collect();
     let scene = Scene::new().await?;
     if !text.is_empty() {

@@ -1,14 +1,37 @@
 //! Before the first partner is invited: is the registration as it should be, and is all else ready?
 //!
-//! Everything runs here, on an emulated Entra. First the doctor looks at an application that somebody
-//! registered in haste, with a password copied wrong; then its manifest is put right, and the doctor
-//! looks again.
+//! Without settings everything runs here, on an emulated Entra. First the doctor looks at an application
+//! that somebody registered in haste, with a password copied wrong; then its manifest is put right, and
+//! the doctor looks again.
+//!
+//! With settings it looks at your own set-up, and fails where something must be mended. It leaves nothing
+//! behind but the store's folder, where that was missing.
 //!
 //! ```text
-//! cargo run --example doctor
+//! cargo run --example doctor -- [--manifest FILE] [--panel HOST] [--web-door]
+//!
+//! --manifest FILE      the registration as Microsoft Graph answers it, or the portal's manifest editor
+//! --panel HOST         the host that partners open, such as panel.example: compared with the manifest
+//! --web-door           the panel shows the pages of the feature web
+//!
+//! CPV_HOME_TENANT      the vendor's own tenant
+//! CPV_CLIENT_ID        the application
+//! CPV_CERTIFICATE      file with certificate and key in PEM, or CPV_CLIENT_SECRET
+//! CPV_REDIRECT_URI     as registered, e.g. https://panel.example/consent/callback
+//! CPV_START_PAGE       where the links of invitations lead to, if anybody is invited
+//! CPV_KEY_FILE         file of the key that seals the store, 32 bytes in base64 for its owner alone;
+//!                      its name without ending is the key's id: openssl rand -base64 32
+//! CPV_GRAPH_SCOPES     permissions of Microsoft Graph, separated by spaces (default none)
+//! CPV_STORE            folder of the store (default ./cpv-store)
+//! CPV_CLOUD            global (default), us-government, us-government-dod, china
+//! CPV_ENVIRONMENT      production (default), sandbox: Partner Center's integration sandbox
 //! ```
 
+mod environment;
+mod help;
+
 use std::error::Error;
+use std::process::ExitCode;
 
 use cpv_consent::emulator::Emulator;
 use cpv_consent::store::Sqlite;
@@ -21,7 +44,94 @@ use serde_json::json;
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
-async fn main() -> Outcome {
+async fn main() -> ExitCode {
+    if help::is_given(include_str!("doctor.rs")) {
+        return ExitCode::SUCCESS;
+    }
+    match program().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether nothing must be mended.
+async fn program() -> Outcome<bool> {
+    let arguments = Arguments::read(std::env::args().skip(1))?;
+    if environment::is_set() {
+        return look_for_real(arguments).await;
+    }
+    if arguments != Arguments::default() {
+        return Err(
+            "an argument is about a set-up of your own: set CPV_HOME_TENANT and the like".into()
+        );
+    }
+    look_on_the_emulator().await?;
+    Ok(true)
+}
+
+#[derive(Default, PartialEq)]
+struct Arguments {
+    manifest: Option<String>,
+    panel: Option<String>,
+    web_door: bool,
+}
+
+impl Arguments {
+    fn read(mut given: impl Iterator<Item = String>) -> Outcome<Self> {
+        let mut arguments = Self::default();
+        while let Some(argument) = given.next() {
+            let mut value = || given.next().ok_or(format!("{argument} takes a value"));
+            match argument.as_str() {
+                "--manifest" => arguments.manifest = Some(value()?),
+                "--panel" => arguments.panel = Some(value()?),
+                "--web-door" => arguments.web_door = true,
+                _ => return Err(format!("no such argument: {argument}").into()),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+/// Those without which there is nothing to look at.
+const REQUIRED: [&str; 4] =
+    ["CPV_HOME_TENANT", "CPV_CLIENT_ID", "CPV_REDIRECT_URI", "CPV_KEY_FILE"];
+
+/// What a broker would be built of, at Microsoft's own clouds.
+async fn look_for_real(arguments: Arguments) -> Outcome<bool> {
+    environment::require(&REQUIRED)?;
+    let manifest = arguments.manifest.as_deref().map(manifest).transpose()?;
+    let (app, keys) = (environment::registration()?, KeyRing::new(environment::key()?));
+    let folder = environment::store();
+    let store = Sqlite::open(&folder).await.map_err(|error| format!("{folder}: {error}"))?;
+    let mut builder = Broker::builder(app, store, keys);
+    if let Some(page) = environment::setting("CPV_START_PAGE") {
+        builder = builder.start_page(&page);
+    }
+    let mut doctor = builder.doctor();
+    if let Some(manifest) = &manifest {
+        doctor = doctor.manifest(manifest);
+    }
+    if let Some(panel) = arguments.panel {
+        doctor = doctor.panel(panel);
+    }
+    if arguments.web_door {
+        doctor = doctor.web_door();
+    }
+    let checkup = doctor.await;
+    print!("{checkup}");
+    Ok(checkup.is_healthy())
+}
+
+fn manifest(file: &str) -> Outcome<Manifest> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    Ok(Manifest::from_json(&text).map_err(|error| format!("{file}: {error}"))?)
+}
+
+async fn look_on_the_emulator() -> Outcome {
     let entra = Emulator::builder().start().await?;
     let folder = tempfile::tempdir()?;
     let app = entra.registration("https://panel.example/consent/callback")?;

@@ -13,6 +13,8 @@
 //! a certificate), a partner with an administrator and a plain user, two customers. Everything else
 //! is laid out and scripted through the admin endpoint, whose operations are `Emulator`'s methods.
 
+mod help;
+
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -32,6 +34,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if help::is_given(include_str!("emulator.rs")) {
+        return ExitCode::SUCCESS;
+    }
     match Settings::from_arguments(std::env::args().skip(1)) {
         Ok(settings) => match run(settings).await {
             Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,8 @@
 //! With settings it invites a real partner and prints the link to send:
 //!
 //! ```text
+//! cargo run --example onboard
+//!
 //! CPV_HOME_TENANT      the vendor's own tenant
 //! CPV_CLIENT_ID        the application
 //! CPV_CERTIFICATE      file with certificate and key in PEM, or CPV_CLIENT_SECRET
@@ -21,7 +23,9 @@
 //! CPV_ENVIRONMENT      production (default), sandbox: Partner Center's integration sandbox
 //! ```
 
-use std::env::var;
+mod environment;
+mod help;
+
 use std::error::Error;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -39,17 +43,22 @@ use bytes::Bytes;
 use cpv_consent::emulator::{Browser, Emulator, User};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
-    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Consent,
-    Environment, Found, FoundId, KeyRing, LocalKey, MfaFinding, Remedy, Resource, TenantId,
+    AccountId, AppRegistration, Broker, Callback, Consent, Found, FoundId, KeyRing, LocalKey,
+    MfaFinding, Remedy, Resource, TenantId,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
+use environment::{parsed, setting};
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if help::is_given(include_str!("onboard.rs")) {
+        return ExitCode::SUCCESS;
+    }
     let outcome = match Settings::from_environment() {
         Ok(Some(settings)) => onboard_for_real(settings).await,
         Ok(None) => onboard_on_the_emulator().await,
@@ -369,84 +378,25 @@ const REQUIRED: [&str; 4] =
 impl Settings {
     /// None where no setting is made at all.
     fn from_environment() -> Outcome<Option<Self>> {
-        if !std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CPV_")) {
+        if !environment::is_set() {
             return Ok(None);
         }
-        let missing: Vec<_> = REQUIRED.into_iter().filter(|name| setting(name).is_none()).collect();
-        if !missing.is_empty() {
-            return Err(format!("not set: {}", missing.join(", ")).into());
-        }
-        let home = parsed("CPV_HOME_TENANT", TenantId::parse)?;
+        environment::require(&REQUIRED)?;
+        let app = environment::registration()?;
         let partner = match setting("CPV_PARTNER") {
             Some(_) => Some(parsed("CPV_PARTNER", TenantId::parse)?),
             None => None,
         };
-        if partner == Some(home) {
+        if partner == Some(app.home()) {
             return Err("CPV_PARTNER: is your own tenant (CPV_HOME_TENANT)".into());
         }
         Ok(Some(Self {
-            app: Self::app(home)?,
+            app,
             account: AccountId::new(setting("CPV_ACCOUNT").unwrap_or("example-account".into()))?,
-            key: parsed("CPV_KEY_FILE", key)?,
-            store: setting("CPV_STORE").unwrap_or("cpv-store".into()).into(),
+            key: environment::key()?,
+            store: environment::store().into(),
             listen: setting("CPV_LISTEN").unwrap_or("127.0.0.1:8400".into()),
             partner,
         }))
     }
-
-    fn app(home: TenantId) -> Outcome<AppRegistration> {
-        let cloud = parsed("CPV_CLOUD", |text| match text {
-            "" | "global" => Ok(Cloud::Global),
-            "us-government" => Ok(Cloud::UsGovernment),
-            "us-government-dod" => Ok(Cloud::UsGovernmentDod),
-            "china" => Ok(Cloud::China),
-            _ => Err("is none of global, us-government, us-government-dod, china"),
-        })?;
-        let client_id = parsed("CPV_CLIENT_ID", ClientId::parse)?;
-        let credential = credential()?;
-        let app = parsed("CPV_REDIRECT_URI", |redirect| {
-            AppRegistration::new(cloud.clone(), home, client_id, credential.clone(), redirect)
-        })?;
-        let environment = parsed("CPV_ENVIRONMENT", |text| match text {
-            "" | "production" => Ok(Environment::Production),
-            "sandbox" => Ok(Environment::Sandbox),
-            _ => Err("is none of production, sandbox"),
-        })?;
-        parsed("CPV_GRAPH_SCOPES", |names| {
-            let app = app.clone().environment(environment);
-            app.requesting(Resource::Graph, names.split_whitespace())
-        })
-    }
-}
-
-fn key(path: &str) -> Outcome<LocalKey> {
-    let name = std::path::Path::new(path).file_stem().and_then(|stem| stem.to_str());
-    Ok(LocalKey::from_file(name.ok_or("names no file")?, path)?)
-}
-
-fn credential() -> Outcome<ClientCredential> {
-    match (setting("CPV_CERTIFICATE"), setting("CPV_CLIENT_SECRET")) {
-        (Some(file), None) => {
-            let pem = std::fs::read_to_string(&file)
-                .map_err(|error| format!("CPV_CERTIFICATE: {file}: {error}"))?;
-            ClientCredential::certificate(&pem)
-                .map_err(|error| format!("CPV_CERTIFICATE: {error}").into())
-        }
-        (None, Some(_)) => parsed("CPV_CLIENT_SECRET", |text| ClientCredential::secret(text)),
-        _ => Err("set either CPV_CERTIFICATE or CPV_CLIENT_SECRET".into()),
-    }
-}
-
-/// A setting; an empty one counts as not made.
-fn setting(name: &str) -> Option<String> {
-    var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// A setting that was understood, or its name with what is wrong.
-fn parsed<T, E: std::fmt::Display>(
-    name: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Outcome<T> {
-    let text = setting(name).unwrap_or_default();
-    parse(&text).map_err(|error| format!("{name}: {error}").into())
 }

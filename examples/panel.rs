@@ -7,6 +7,8 @@
 //! cargo run --example panel -- --walk    two people's browsers go the whole way, once
 //! ```
 
+mod help;
+
 use std::error::Error;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -51,6 +53,9 @@ struct Panel {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if help::is_given(include_str!("panel.rs")) {
+        return ExitCode::SUCCESS;
+    }
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

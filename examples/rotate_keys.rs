@@ -7,6 +7,8 @@
 //! that shares the store: first as a readable key, then as the primary one.
 //!
 //! ```text
+//! cargo run --example rotate_keys
+//!
 //! CPV_STORE            folder of the store
 //! CPV_NEW_KEY          file of the new key; its name without ending is the key's id
 //! CPV_OLD_KEY          file of the old key, likewise
@@ -17,7 +19,9 @@
 //! CPV_ENVIRONMENT      production (default), sandbox: Partner Center's integration sandbox
 //! ```
 
-use std::env::var;
+mod environment;
+mod help;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,10 +32,12 @@ use std::time::Duration;
 use cpv_consent::emulator::{Browser, Emulator};
 use cpv_consent::store::Sqlite;
 use cpv_consent::{
-    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, Cloud, Environment,
-    KeyId, KeyRing, KeyRotation, LocalKey, Resource, TenantId, VirtualClock,
+    AccountId, AppRegistration, Broker, Callback, ClientCredential, ClientId, KeyId, KeyRing,
+    KeyRotation, LocalKey, Resource, TenantId, VirtualClock,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+
+use environment::{parsed, setting};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -42,6 +48,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if help::is_given(include_str!("rotate_keys.rs")) {
+        return ExitCode::SUCCESS;
+    }
     let outcome = match Settings::from_environment() {
         Ok(Some(settings)) => rotate_for_real(settings).await,
         Ok(None) => rotate_on_the_emulator().await,
@@ -264,13 +273,10 @@ const REQUIRED: [&str; 5] =
 impl Settings {
     /// None where no setting is made at all.
     fn from_environment() -> Outcome<Option<Self>> {
-        if !std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CPV_")) {
+        if !environment::is_set() {
             return Ok(None);
         }
-        let missing: Vec<_> = REQUIRED.into_iter().filter(|name| setting(name).is_none()).collect();
-        if !missing.is_empty() {
-            return Err(format!("not set: {}", missing.join(", ")).into());
-        }
+        environment::require(&REQUIRED)?;
         let store = PathBuf::from(setting("CPV_STORE").unwrap_or_default());
         if !store.is_dir() {
             return Err(format!("CPV_STORE: there is no folder {}", store.display()).into());
@@ -290,24 +296,13 @@ impl Settings {
 }
 
 fn app() -> Outcome<AppRegistration> {
-    let cloud = parsed("CPV_CLOUD", |text| match text {
-        "" | "global" => Ok(Cloud::Global),
-        "us-government" => Ok(Cloud::UsGovernment),
-        "us-government-dod" => Ok(Cloud::UsGovernmentDod),
-        "china" => Ok(Cloud::China),
-        _ => Err("is none of global, us-government, us-government-dod, china"),
-    })?;
-    let environment = parsed("CPV_ENVIRONMENT", |text| match text {
-        "" | "production" => Ok(Environment::Production),
-        "sandbox" => Ok(Environment::Sandbox),
-        _ => Err("is none of production, sandbox"),
-    })?;
     let home = parsed("CPV_HOME_TENANT", TenantId::parse)?;
     let client_id = parsed("CPV_CLIENT_ID", ClientId::parse)?;
     // Nothing is asked of Entra, so no credential is needed.
     let credential = ClientCredential::secret("not-used")?;
+    let cloud = environment::cloud()?;
     let app = AppRegistration::new(cloud, home, client_id, credential, REDIRECT)?;
-    Ok(app.environment(environment))
+    Ok(app.environment(environment::environment()?))
 }
 
 fn named_key(setting: &str) -> Outcome<NamedKey> {
@@ -317,18 +312,4 @@ fn named_key(setting: &str) -> Outcome<NamedKey> {
         let key = LocalKey::from_file(id.as_str(), path)?;
         Ok(NamedKey { id, key })
     })
-}
-
-/// A setting; an empty one counts as not made.
-fn setting(name: &str) -> Option<String> {
-    var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// A setting that was understood, or its name with what is wrong.
-fn parsed<T, E: std::fmt::Display>(
-    name: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Outcome<T> {
-    let text = setting(name).unwrap_or_default();
-    parse(&text).map_err(|error| format!("{name}: {error}").into())
 }

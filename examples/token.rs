@@ -7,6 +7,8 @@
 //! cargo run --example token
 //! ```
 
+mod help;
+
 use std::error::Error;
 use std::time::Instant;
 
@@ -26,6 +28,9 @@ const CALLS: u32 = 100_000;
 
 #[tokio::main]
 async fn main() -> Outcome {
+    if help::is_given(include_str!("token.rs")) {
+        return Ok(());
+    }
     let entra = Emulator::builder().start().await?;
     let app = entra.registration("https://panel.example/consent/callback")?;
     let app = app.requesting(Resource::Graph, [PERMISSION])?;

@@ -15,7 +15,7 @@ impl BrokerBuilder {
     /// It changes nothing that lasts: the store keeps a made-up record for a moment, and Entra is
     /// shown one refresh token that is none.
     pub const fn doctor(&self) -> Doctor<'_> {
-        Doctor { builder: self, given: Given { manifest: None, panel: None } }
+        Doctor { builder: self, given: Given { manifest: None, panel: None, pages: Ok(()) } }
     }
 }
 
@@ -23,8 +23,8 @@ impl BrokerBuilder {
 #[derive(Debug)]
 #[must_use = "nothing is looked at until this is awaited"]
 pub struct Doctor<'b> {
-    builder: &'b BrokerBuilder,
-    given: Given<'b>,
+    pub(crate) builder: &'b BrokerBuilder,
+    pub(crate) given: Given<'b>,
 }
 
 impl<'b> Doctor<'b> {

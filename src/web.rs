@@ -21,6 +21,7 @@ mod approval;
 mod blanks;
 mod brand;
 mod deciding;
+mod doctor;
 mod english;
 mod korean;
 mod language;
@@ -60,7 +61,8 @@ impl WebDoor {
     /// and ends with `/invited`.
     ///
     /// # Errors
-    /// [`Invalid`] when they are elsewhere.
+    /// [`Invalid`] when they are elsewhere; [`Doctor::web_door`](crate::Doctor::web_door) says so
+    /// beforehand.
     pub fn new(broker: Broker, brand: Brand) -> Result<Self, Invalid> {
         let app = broker.onboarding.app();
         let site = Site::of(app.redirect_uri(), broker.onboarding.book().start_page.as_ref())?;

@@ -1,6 +1,12 @@
 //! A store of your own: proven by the suite, then put to work. The whole store is `json_file.rs`;
-//! a broker keeps a consent in it, given on the emulator. Run it without any argument.
+//! a broker keeps a consent in it, given on the emulator.
+//!
+//! ```text
+//! cargo run --example own_store
+//! ```
 
+#[path = "../help/mod.rs"]
+mod help;
 mod json_file;
 
 use std::error::Error;
@@ -18,6 +24,9 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> Outcome {
+    if help::is_given(include_str!("main.rs")) {
+        return Ok(());
+    }
     let folder = tempfile::tempdir()?;
     prove(folder.path()).await?;
     put_to_work(folder.path()).await

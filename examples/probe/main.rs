@@ -35,6 +35,10 @@ use std::process::ExitCode;
 
 use tokio::sync::watch;
 
+#[path = "../environment/mod.rs"]
+mod environment;
+#[path = "../help/mod.rs"]
+mod help;
 mod probe;
 mod questions;
 mod redaction;
@@ -57,6 +61,9 @@ async fn main() -> ExitCode {
 }
 
 async fn program() -> Outcome<ExitCode> {
+    if help::is_given(include_str!("main.rs")) {
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = Plan::from_arguments(std::env::args().skip(1))?;
     let stop = stopped_by_ctrl_c();
     match Settings::from_environment(&plan).await? {

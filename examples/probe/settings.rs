@@ -1,6 +1,5 @@
 //! What is asked, of whom, and how far the program may go.
 
-use std::env::var;
 use std::fmt;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,14 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cpv_consent::store::{Sqlite, Store};
-use cpv_consent::{
-    AccessToken, AppRegistration, ClientCredential, ClientId, Cloud, Environment, Http, KeyRing,
-    LocalKey, Reqwest, Resource, TenantId,
-};
+use cpv_consent::{AccessToken, AppRegistration, Environment, Http, KeyRing, Reqwest, TenantId};
 use url::Url;
 use x509_cert::der::DateTime;
 
 use super::Outcome;
+use super::environment::{self, parsed, setting};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -108,27 +105,24 @@ const REQUIRED: [&str; 6] = [
 impl Settings {
     /// None where no setting is made at all.
     pub(crate) async fn from_environment(plan: &Plan) -> Outcome<Option<Self>> {
-        if !std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CPV_")) {
+        if !environment::is_set() {
             return Ok(None);
         }
-        let missing: Vec<_> = REQUIRED.into_iter().filter(|name| setting(name).is_none()).collect();
-        if !missing.is_empty() {
-            return Err(format!("not set: {}", missing.join(", ")).into());
-        }
+        environment::require(&REQUIRED)?;
         let production = setting("CPV_PROBE_PRODUCTION");
-        let environment = environment(production.as_deref(), plan.allow_writes)?;
-        let folder = setting("CPV_STORE").unwrap_or("cpv-store".into());
+        let environment = asked_of(production.as_deref(), plan.allow_writes)?;
+        let folder = environment::store();
         if !Path::new(&folder).is_dir() {
             return Err(format!("{folder}: there is no store; onboard a partner first").into());
         }
         let store = Sqlite::open(&folder).await.map_err(|error| format!("{folder}: {error}"))?;
         Ok(Some(Self {
-            app: registration()?.environment(environment),
+            app: environment::registration()?.environment(environment),
             environment,
             partner: parsed("CPV_PARTNER", TenantId::parse)?,
             customer: parsed("CPV_CUSTOMER", TenantId::parse)?,
             store: Arc::new(store),
-            keys: KeyRing::new(parsed("CPV_KEY_FILE", key)?),
+            keys: KeyRing::new(environment::key()?),
             http: Arc::new(Reqwest::new()?),
             key_vault: key_vault()?,
             callback: if plan.callback { Some(desk()?) } else { None },
@@ -137,13 +131,8 @@ impl Settings {
     }
 }
 
-fn key(path: &str) -> Outcome<LocalKey> {
-    let name = Path::new(path).file_stem().and_then(|stem| stem.to_str());
-    Ok(LocalKey::from_file(name.ok_or("names no file")?, path)?)
-}
-
 /// The sandbox, unless production is allowed by name; and only the sandbox may be written to.
-fn environment(production: Option<&str>, allow_writes: bool) -> Outcome<Environment> {
+fn asked_of(production: Option<&str>, allow_writes: bool) -> Outcome<Environment> {
     match production {
         None => Ok(Environment::Sandbox),
         Some("yes") if allow_writes => {
@@ -151,38 +140,6 @@ fn environment(production: Option<&str>, allow_writes: bool) -> Outcome<Environm
         }
         Some("yes") => Ok(Environment::Production),
         Some(_) => Err("CPV_PROBE_PRODUCTION: is either yes or not set".into()),
-    }
-}
-
-fn registration() -> Outcome<AppRegistration> {
-    let cloud = parsed("CPV_CLOUD", |text| match text {
-        "" | "global" => Ok(Cloud::Global),
-        "us-government" => Ok(Cloud::UsGovernment),
-        "us-government-dod" => Ok(Cloud::UsGovernmentDod),
-        "china" => Ok(Cloud::China),
-        _ => Err("is none of global, us-government, us-government-dod, china"),
-    })?;
-    let home = parsed("CPV_HOME_TENANT", TenantId::parse)?;
-    let client_id = parsed("CPV_CLIENT_ID", ClientId::parse)?;
-    let credential = credential()?;
-    let app = parsed("CPV_REDIRECT_URI", |redirect| {
-        AppRegistration::new(cloud.clone(), home, client_id, credential.clone(), redirect)
-    })?;
-    parsed("CPV_GRAPH_SCOPES", |names| {
-        app.clone().requesting(Resource::Graph, names.split_whitespace())
-    })
-}
-
-fn credential() -> Outcome<ClientCredential> {
-    match (setting("CPV_CERTIFICATE"), setting("CPV_CLIENT_SECRET")) {
-        (Some(file), None) => {
-            let pem = std::fs::read_to_string(&file)
-                .map_err(|error| format!("CPV_CERTIFICATE: {file}: {error}"))?;
-            ClientCredential::certificate(&pem)
-                .map_err(|error| format!("CPV_CERTIFICATE: {error}").into())
-        }
-        (None, Some(_)) => parsed("CPV_CLIENT_SECRET", |text| ClientCredential::secret(text)),
-        _ => Err("set either CPV_CERTIFICATE or CPV_CLIENT_SECRET".into()),
     }
 }
 
@@ -216,29 +173,18 @@ fn desk() -> Outcome<CallbackDesk> {
     Ok(CallbackDesk { listener, show })
 }
 
-/// A setting; an empty one counts as not made.
-fn setting(name: &str) -> Option<String> {
-    var(name).ok().filter(|text| !text.is_empty())
-}
-
-/// A setting that was understood, or its name with what is wrong.
-fn parsed<T, E: fmt::Display>(name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Outcome<T> {
-    let text = setting(name).unwrap_or_default();
-    parse(&text).map_err(|error| format!("{name}: {error}").into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn production_is_asked_only_by_name_and_never_written_to() {
-        let environment = |text, writes| environment(text, writes).ok();
-        assert_eq!(environment(None, false), Some(Environment::Sandbox));
-        assert_eq!(environment(None, true), Some(Environment::Sandbox));
-        assert_eq!(environment(Some("yes"), false), Some(Environment::Production));
-        assert_eq!(environment(Some("yes"), true), None);
-        assert_eq!(environment(Some("true"), false), None);
+        let asked_of = |text, writes| asked_of(text, writes).ok();
+        assert_eq!(asked_of(None, false), Some(Environment::Sandbox));
+        assert_eq!(asked_of(None, true), Some(Environment::Sandbox));
+        assert_eq!(asked_of(Some("yes"), false), Some(Environment::Production));
+        assert_eq!(asked_of(Some("yes"), true), None);
+        assert_eq!(asked_of(Some("true"), false), None);
     }
 
     #[test]

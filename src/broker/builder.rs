@@ -30,7 +30,7 @@ use crate::transport::http::Http;
 #[derive(Debug)]
 #[must_use]
 pub struct BrokerBuilder {
-    pub(super) app: AppRegistration,
+    pub(crate) app: AppRegistration,
     store: Arc<dyn Store>,
     working_store: Option<Arc<dyn Store>>,
     pub(super) keys: KeyRing,
@@ -220,7 +220,7 @@ impl BrokerBuilder {
     /// What a look at all of it needs.
     pub(crate) async fn examiner(&self) -> Examiner {
         let stores = Stores::new(self.store.clone(), self.working_store.clone());
-        let settings = match self.check(&stores) {
+        let settings = match self.checked_start_page().and_then(|_| self.check(&stores)) {
             Ok(()) => match self.check_realms(&stores).await {
                 Err(Error::Setting(invalid)) => Err(invalid),
                 _ => Ok(()), // a store that fails is looked at by itself
@@ -254,7 +254,7 @@ impl BrokerBuilder {
         Ok(())
     }
 
-    fn checked_start_page(&self) -> Result<Option<Url>, Invalid> {
+    pub(crate) fn checked_start_page(&self) -> Result<Option<Url>, Invalid> {
         const EXPECTED: &str = "an address such as https://panel.example/invited, on the host of \
                                 the redirect address, without query and fragment";
         let wrong = |problem| Invalid::new("start page", problem, EXPECTED);

@@ -27,7 +27,9 @@ pub enum Remedy {
     /// By the link they have, nobody at the partner can go on: send a new invitation, on the terms that
     /// the error speaks of.
     InviteAgain,
-    /// The application needs a consent in the customer's tenant.
+    /// The application lacks a grant in the customer's tenant, which the vendor makes by the partner's
+    /// consent: [`Customer::grant`](crate::Customer::grant). Where that is blocked, its own error says
+    /// who acts; one that is too narrow is [withdrawn](crate::Customer::withdraw) first.
     GrantInCustomer,
     /// The delegated administration of this customer is missing or insufficient.
     FixRelationship {
@@ -62,7 +64,7 @@ pub enum Party {
     Nobody,
     /// The partner's.
     Partner,
-    /// The customer's: something is missing or forbidden in its tenant.
+    /// The customer's: something is missing or forbidden in its tenant that no call of ours mends.
     Customer,
     /// The vendor's.
     Vendor,
@@ -94,12 +96,12 @@ impl Remedy {
             Self::Retry { .. } => Party::Nobody,
             Self::AskConsentAgain { .. } => Party::Partner,
             Self::AskAdministrator { tenant, .. } if partner == Some(*tenant) => Party::Partner,
-            Self::GrantInCustomer
-            | Self::FixRelationship { .. }
-            | Self::AskAdministrator { .. } => Party::Customer,
-            Self::InviteAgain | Self::Lift { .. } | Self::FixRegistration | Self::ReportDefect => {
-                Party::Vendor
-            }
+            Self::FixRelationship { .. } | Self::AskAdministrator { .. } => Party::Customer,
+            Self::InviteAgain
+            | Self::GrantInCustomer
+            | Self::Lift { .. }
+            | Self::FixRegistration
+            | Self::ReportDefect => Party::Vendor,
         }
     }
 }
@@ -140,9 +142,10 @@ impl fmt::Display for Remedy {
                 out.write_str("have the partner's administrator consent again")
             }
             Self::InviteAgain => out.write_str("send the partner a new invitation"),
-            Self::GrantInCustomer => {
-                out.write_str("have the application granted in the customer's tenant")
-            }
+            Self::GrantInCustomer => out.write_str(
+                "grant it at the customer with Customer::grant, after Customer::withdraw where it is \
+                 too narrow; where that is blocked, its own error says who acts",
+            ),
             Self::FixRelationship { .. } => out.write_str(
                 "mend the partner's delegated administration of this customer: relationship, roles \
                  and group",

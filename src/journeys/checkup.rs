@@ -49,16 +49,18 @@ pub(crate) struct Speech {
 }
 
 /// What only the host can give.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Given<'a> {
     pub(crate) manifest: Option<&'a Manifest>,
     /// The host that partners open.
     pub(crate) panel: Option<String>,
+    /// What the pages that it shows would refuse of the settings.
+    pub(crate) pages: Result<(), Invalid>,
 }
 
 impl Examiner {
     pub(crate) async fn examine(&self, given: &Given<'_>) -> Checkup {
-        let mut lines = vec![self.settings()];
+        let mut lines = vec![self.settings(given)];
         lines.extend(self.manifest(given));
         lines.extend(self.network().await);
         lines.extend(self.keys().await);
@@ -70,9 +72,9 @@ impl Examiner {
         Checkup { lines }
     }
 
-    fn settings(&self) -> CheckupLine {
-        let settings = self.settings.clone().map_err(Trouble::Setting);
-        CheckupLine::of(Topic::Settings, settings)
+    fn settings(&self, given: &Given<'_>) -> CheckupLine {
+        let settings = self.settings.clone().and_then(|()| given.pages.clone());
+        CheckupLine::of(Topic::Settings, settings.map_err(Trouble::Setting))
     }
 
     /// One line for each finding.
@@ -87,7 +89,8 @@ impl Examiner {
         }
         let lines = findings.into_iter().map(|finding| match finding.severity() {
             Severity::Advice => line(Checked::Advised(finding)),
-            _ => line(Checked::Failed(Trouble::Manifest(finding))),
+            Severity::Weakness => line(Checked::Weak(finding)),
+            Severity::Fault => line(Checked::Failed(Trouble::Manifest(finding))),
         });
         lines.collect()
     }

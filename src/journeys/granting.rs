@@ -35,13 +35,16 @@ impl CustomerGrants {
         self.customer
     }
 
-    /// One for each API.
+    /// One for each API; none where Partner Center alone is registered.
     #[must_use]
     pub fn grants(&self) -> &[Grant] {
         &self.grants
     }
 
-    /// Whether a token for every API does what is registered.
+    /// Whether nothing is left to grant: a token for every API does what is registered.
+    ///
+    /// Where Partner Center alone is registered there is nothing to grant, so it is true, and nobody was
+    /// asked: it then says nothing of the customer, nor of the partner's consent.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.grants.iter().all(|grant| matches!(grant.state, GrantState::AsWanted))

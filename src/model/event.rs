@@ -421,9 +421,29 @@ impl fmt::Debug for Observers {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn every_event_stands_on_the_page_and_nothing_that_is_none() {
+        let page = include_str!("../../docs/operation.md");
+        let (tables, _) = page.split_once("### On whose behalf").expect("its end");
+        let cells = tables.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let spans = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let names = spans.filter(|span| span.starts_with(char::is_uppercase));
+        let told: BTreeSet<_> =
+            names.filter_map(|name| name.split(' ').next()).map(str::to_owned).collect();
+
+        let file = syn::parse_file(include_str!("event.rs")).expect("Rust");
+        let variants = file.items.into_iter().filter_map(|item| match item {
+            syn::Item::Enum(item) if item.ident == "Event" => Some(item.variants),
+            _ => None,
+        });
+        let events = variants.flatten().map(|variant| variant.ident.to_string());
+        assert_eq!(told, events.collect::<BTreeSet<_>>(), "docs/operation.md, events");
+    }
 
     #[test]
     fn a_panicking_observer_silences_nobody() {

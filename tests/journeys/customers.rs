@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::world::recorder::Recorder;
-use crate::world::{GRAPH, HOUR, MINUTE, World, account};
+use crate::world::{GRAPH, HOUR, MINUTE, REDIRECT, World, account};
 use cpv_consent::emulator::{Endpoint, Failure, MfaEnforcement, Rule};
 use cpv_consent::{
-    Broker, Cause, ClientId, Customer, CustomerGrants, Error, Event, GrantState,
+    AppRegistration, Broker, Cause, ClientId, Customer, CustomerGrants, Error, Event, GrantState,
     PartnerCenterCause, Remedy, Resource, TenantId,
 };
 use http::Method;
@@ -245,6 +245,24 @@ async fn an_api_that_the_customer_lacks_is_the_customers_turn() {
     let why = Cause::ResourceMissing;
     let remedy = Remedy::AskAdministrator { tenant: shop.customer, why };
     assert_eq!(grants.grants()[0].remedy(), Some(remedy), "{grants:?}");
+}
+
+#[tokio::test]
+async fn where_partner_center_alone_is_registered_all_is_complete_and_nobody_is_asked() {
+    let mut world = World::new().await;
+    let (cloud, credential) = (world.app.cloud().clone(), world.app.credential().clone());
+    let (home, client_id) = (world.app.home(), world.app.client_id());
+    let app = AppRegistration::new(cloud, home, client_id, credential, REDIRECT);
+    world.app = app.expect("a registration");
+    let wire = Recorder::new();
+    let builder = world.builder(world.store().await).http(wire.clone());
+    let broker = builder.build().await.expect("a broker");
+    let customer = broker.partner(world.contoso).customer(world.fabrikam);
+    for grants in [customer.check().await, customer.grant().await] {
+        let grants = grants.expect("nothing can fail, although nobody has consented");
+        assert!(grants.grants().is_empty() && grants.is_complete(), "{grants:?}");
+    }
+    assert!(wire.seen().is_empty());
 }
 
 #[tokio::test]

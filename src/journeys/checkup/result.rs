@@ -28,7 +28,7 @@ impl Checkup {
         })
     }
 
-    /// Whether nothing failed. What was not checked may still be wrong.
+    /// Whether nothing failed. What was not checked may still be wrong, and a weakness is no failure.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.failures().next().is_none()
@@ -69,7 +69,7 @@ impl CheckupLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Topic {
-    /// What a broker would refuse to be built with.
+    /// What a broker would refuse to be built with, or its pages.
     Settings,
     /// The registration in Entra, from its manifest. Each finding has a line.
     Manifest,
@@ -131,6 +131,8 @@ pub enum Checked {
     Passed,
     /// It works, and could be better.
     Advised(ManifestFinding),
+    /// It works, and is less safe than it could be, or will stop one day.
+    Weak(ManifestFinding),
     /// It must be mended: [`Trouble::mend`] says how.
     Failed(Trouble),
     /// Nobody looked, for this reason.
@@ -150,6 +152,9 @@ impl fmt::Display for CheckupLine {
             Checked::Passed => write!(out, "passed       {topic}"),
             Checked::Advised(finding) => {
                 write!(out, "advice       {topic:<17} {finding}{TO_MEND}{}", finding.mend())
+            }
+            Checked::Weak(finding) => {
+                write!(out, "weakness     {topic:<17} {finding}{TO_MEND}{}", finding.mend())
             }
             Checked::Failed(trouble) => {
                 write!(out, "FAILED       {topic:<17} {trouble}{TO_MEND}{}", trouble.mend())

@@ -17,7 +17,7 @@ pub enum Trouble {
     /// A setting is wrong.
     #[error(transparent)]
     Setting(Invalid),
-    /// The registration in Entra is not as it should be.
+    /// The registration in Entra keeps partners from consenting, or makes what they give useless.
     #[error("{0}")]
     Manifest(ManifestFinding),
     /// A service does not answer.

@@ -1,9 +1,10 @@
 //! Looking now: a token is asked for as a caller would, at the partner first.
 
 use super::{Ask, Basis, Diagnosis, Diagnostics, Facts};
-use crate::error::{Error, Party};
+use crate::error::{Error, Party, Remedy};
 use crate::model::policy::Refused;
 use crate::model::scope::Resource;
+use crate::model::tenant::TenantId;
 
 impl Diagnostics {
     /// Whether this ask works, and if not, whose turn it is. An answer that speaks of the customer is
@@ -30,7 +31,7 @@ impl Diagnostics {
             false => self.exchange.token(of_the_partner(ask)).await.err(),
         };
         let error = self.exchange.token(ask.clone()).await.err()?;
-        let is_customers = error.remedy().party(Some(ask.partner)) == Party::Customer;
+        let is_customers = speaks_of_customer(&error, ask.partner);
         // What Partner Center refuses by itself is in no customer's way.
         let own = own.filter(|own| !matches!(own, Error::PartnerCenterSuspended { .. }));
         Some(own.filter(|_| !is_customers).unwrap_or(error))
@@ -40,4 +41,10 @@ impl Diagnostics {
 /// Partner Center is what every consent must be able to do.
 fn of_the_partner(ask: &Ask) -> Ask {
     Ask { tenant: ask.partner, resource: Resource::PartnerCenter, ..ask.clone() }
+}
+
+/// A grant is missing at this customer, whoever makes it.
+fn speaks_of_customer(error: &Error, partner: TenantId) -> bool {
+    let remedy = error.remedy();
+    remedy == Remedy::GrantInCustomer || remedy.party(Some(partner)) == Party::Customer
 }

@@ -40,17 +40,18 @@ async fn a_customer_without_a_grant_or_a_relationship_is_told_from_a_healthy_par
     let stranger = world.entra.add_tenant("Stranger");
     let graph = crate::world::GRAPH;
     world.entra.grant(stranger, world.app.client_id(), graph, &["Directory.Read.All"]);
-    for (tenant, remedy, missing) in [
-        (bare, Remedy::GrantInCustomer, Missing::CustomerGrant),
-        (stranger, Remedy::FixRelationship { customer: stranger }, Missing::Relationship),
+    let relationship = Remedy::FixRelationship { customer: stranger };
+    for (tenant, party, remedy, missing) in [
+        (bare, Party::Vendor, Remedy::GrantInCustomer, Missing::CustomerGrant),
+        (stranger, Party::Customer, relationship, Missing::Relationship),
     ] {
         let found = customer(&broker, &world, tenant).await;
-        assert_eq!((found.whose_turn(), found.remedy()), (Some(Party::Customer), Some(remedy)));
+        assert_eq!((found.whose_turn(), found.remedy()), (Some(party), Some(remedy)));
         assert_eq!((found.missing(), found.tenant()), (Some(&missing), Some(tenant)));
         assert_eq!(found.health().is_healthy(), Some(true), "{found}");
         assert!(found.correlation_id().is_some() && found.trace_id().is_some());
         let members = json(&found);
-        assert_eq!(members["whose_turn"], "customer");
+        assert_eq!(members["whose_turn"], party.as_str());
         assert_eq!(members["partner"], world.contoso.to_string());
         assert_eq!(members["scopes"][0], "Directory.Read.All");
         assert_eq!(members["missing"], missing.as_str());

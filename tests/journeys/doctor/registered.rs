@@ -73,6 +73,19 @@ async fn each_finding_has_a_line_and_advice_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_weakness_is_called_one_and_is_no_failure() {
+    let world = World::new().await;
+    let manifest = changed(&world, |all| all["isFallbackPublicClient"] = json!(true));
+    let checkup = builder(&world).await.doctor().manifest(&manifest).await;
+    let weak = ManifestFinding::FallbackPublicClient;
+    assert!(matches!(outcome(&checkup, Topic::Manifest), Checked::Weak(found) if *found == weak));
+    assert!(checkup.is_healthy(), "{checkup}");
+    let page = checkup.to_string();
+    assert!(page.contains("weakness     manifest          isFallbackPublicClient"), "{page}");
+    assert!(!page.contains("FAILED"), "{page}");
+}
+
+#[tokio::test]
 async fn the_panel_is_compared_where_it_is_named() {
     let world = World::new().await;
     let builder = builder(&world).await;

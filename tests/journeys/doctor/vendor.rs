@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use cpv_consent::store::{
     Entry, Expect, Filter, Key, Kind, Memory, Page, Promises, Revision, Store, StoreError, Stored,
 };
+use cpv_consent::web::{Brand, WebDoor};
 use cpv_consent::{
-    Broker, Checked, ClientCredential, CredentialError, CredentialProvider, DataKey, KeyError,
-    KeyId, KeyRing, KeyWrap, LocalKey, ReceiptKey, ReceiptPublicKey, ReceiptSigner, Topic, Trouble,
+    Broker, Checked, ClientCredential, CredentialError, CredentialProvider, DataKey, Error,
+    KeyError, KeyId, KeyRing, KeyWrap, LocalKey, ReceiptKey, ReceiptPublicKey, ReceiptSigner,
+    Topic, Trouble,
 };
 
 use super::bench::{builder, look, only, outcome};
@@ -123,6 +125,34 @@ async fn what_a_broker_would_not_be_built_with_is_found_without_building() {
     let checkup = look(&world, &builder(&world).await.mfa_probe("customers")).await;
     let Trouble::Setting(invalid) = only(&checkup, Topic::Settings) else { panic!("{checkup}") };
     assert_eq!(invalid.field(), "mfa probe");
+}
+
+#[tokio::test]
+async fn a_start_page_that_build_refuses_is_found_in_the_same_words() {
+    let world = World::new().await;
+    for page in ["invited", "https://other.example/invited", "https://panel.example/invited?x=1"] {
+        let builder = builder(&world).await.start_page(page);
+        let found = only(&look(&world, &builder).await, Topic::Settings);
+        let Err(Error::Setting(refused)) = builder.build().await else { panic!("{page}") };
+        assert_eq!(found, Trouble::Setting(refused), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_web_door_refuses_is_found_in_the_same_words_where_there_is_one() {
+    let world = World::new().await;
+    let elsewhere = builder(&world).await.start_page("https://panel.example/invited");
+    assert!(look(&world, &elsewhere).await.is_healthy(), "pages of one's own may stand there");
+    let found = only(&elsewhere.doctor().web_door().await, Topic::Settings);
+    let broker = elsewhere.build().await.expect("a broker");
+    let refused = WebDoor::new(broker, Brand::new("Panel").expect("a name"))
+        .expect_err("it stands elsewhere");
+    assert_eq!(found, Trouble::Setting(refused));
+
+    let beside = builder(&world).await.start_page("https://panel.example/consent/invited");
+    assert!(beside.doctor().web_door().await.is_healthy());
+    let wrong = builder(&world).await.start_page("invited");
+    only(&wrong.doctor().web_door().await, Topic::Settings);
 }
 
 #[tokio::test]
